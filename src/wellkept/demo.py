@@ -1,0 +1,87 @@
+"""Everything once, on a small SYNTHETIC health system: simulate, ingest, train both targets, score, explain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import SecretStr
+
+from wellkept import jobs
+from wellkept.errors import SpecRefused
+from wellkept.listing import report_lines
+from wellkept.progress import Narrator
+from wellkept.settings import Settings
+from wellkept.simulator import simulate
+
+AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+TARGETS = ("detractor_risk", "no_return")
+SHOWN = 10
+
+
+def run_demo(
+    folder: Path, *, patients: int, seed: int, settings: Settings, say: Narrator
+) -> tuple[dict, str]:
+    """Run the whole chain; gives facts for machines and a text for people.
+
+    Raises
+    ------
+    SpecRefused
+        It is not run in the root of the repository, where models/*.toml are.
+    """
+    specs = {target: settings.models / f"{target}.toml" for target in TARGETS}
+    if not all(path.is_file() for path in specs.values()):
+        raise SpecRefused("no_file", f"{settings.models} has no {TARGETS[0]}.toml: run this where the repository is")
+    say(f"simulating {patients} patients: SYNTHETIC, no real person is in it")
+    simulate(folder / "export", patients=patients, seed=seed)
+    batch = jobs.read_batch("tables", folder / "export", now=AS_OF, settings=settings)
+    journeys = jobs.open_journeys(folder / "journeys", settings.model_copy(update={"subject_key": SecretStr(f"demo {seed}")}))
+    landing = jobs.land(journeys, batch)
+    say(f"ingested {landing.added} events of version {landing.version}")
+    reports = {t: jobs.train_model(path, journeys.folder, settings, promote=True, say=say) for t, path in specs.items()}
+    bundles = jobs.bundles_in_service(settings, TARGETS)
+    run = jobs.score_population(journeys.snapshot(), bundles, AS_OF, folder / "scores", narrate=say,
+                                again="the demo was run again", settings=settings)
+    text = "\n".join([*_headline(patients), *_reports(reports), *_worst(run.folder), *_next(folder, run, settings)])
+    return {"synthetic": True, "reports": reports, "rows": run.rows, "folder": str(run.folder)}, text
+
+
+def _headline(patients: int) -> list[str]:
+    return [f"SYNTHETIC health system, {patients} patients, none of them real; scored as of {AS_OF:%Y-%m-%d}", ""]
+
+
+def _reports(reports: dict[str, dict]) -> list[str]:
+    return [line for report in reports.values() for line in [*report_lines(report), ""]]
+
+
+def _worst(run: Path) -> list[str]:
+    """The patients most at risk of answering 0-6, both risks in natural frequencies, and their reasons."""
+    scores, reasons = pq.read_table(run / "scores.parquet"), pq.read_table(run / "reasons.parquet")
+    first = scores.filter(pc.equal(scores["target"], TARGETS[0])).sort_by([("risk", "descending")]).slice(0, SHOWN)
+    lines = [f"The {SHOWN} synthetic patients most at risk of becoming detractors, and why:"]
+    for row in first.to_pylist():
+        mine = pc.equal(scores["subject_id"], row["subject_id"])
+        risks = {r["target"]: r for r in scores.filter(mine).to_pylist()}
+        said = "; ".join(f"{t} {_in_ten(r['risk'])} (usual {_in_ten(r['reference_rate'])})" for t, r in risks.items())
+        lines.append(f"  patient {row['subject_id']}: {said}")
+        why = reasons.filter(pc.and_(pc.equal(reasons["subject_id"], row["subject_id"]),
+                                     pc.equal(reasons["target"], TARGETS[0])))
+        raising = [r for r in why.to_pylist() if r["contribution"] > 0][:3]
+        lines += [f"      {r['touchpoint']}: {r['sentence']} ({r['contribution']:+.2f})" for r in raising]
+    return [*lines, ""]
+
+
+def _in_ten(risk: float) -> str:
+    return f"{round(risk * 100)} in 100"
+
+
+def _next(folder: Path, run: jobs.ScoringRun, settings: Settings) -> list[str]:
+    return [
+        "Where to look next:",
+        f"  scores and reasons      {run.folder}/scores.parquet, reasons.parquet",
+        f"  what was exported       {folder}/export/*.csv with a mapping TOML each",
+        f"  the models in service   {settings.models}/<target>/champion",
+        f"  the experiments         mlflow ui --backend-store-uri sqlite:///{settings.mlruns}/mlflow.db",
+    ]

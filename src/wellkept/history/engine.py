@@ -1,0 +1,102 @@
+"""Run SQL over two relations, `points` and `events`, in process, with DuckDB.
+
+``points``: point (position in the table given), subject_id, moment, encounter_id.
+``events``: subject_id, known, happened, code, value, text, encounter_id, sequence.
+
+`moment`, `known` and `happened` are microseconds since 1970 (UTC). A static event is known since ever and happened at no
+time. `sequence` orders the events of one subject. Memory is bounded by the largest shard; beyond `memory_limit`
+DuckDB spills to disk.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from wellkept.contracts import EVENTS, POINTS
+from wellkept.journeys import Snapshot
+
+MEMORY_LIMIT = "3GB"
+SINCE_EVER = -(2**62)
+NO_EVENTS = EVENTS.schema.append(pa.field("sequence", pa.int64())).empty_table()
+
+
+def available_threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def at_points(sql: str, snapshot: Snapshot, points: pa.Table, **limits: object) -> pa.Table:
+    """Run `sql`, which gives one row with a column `point` for each point, shard by shard; in the order of `points`."""
+    answers = list(_by_shard(sql, snapshot, points, **limits))
+    if not answers:
+        return at_points_of(sql, NO_EVENTS, points, **limits)
+    back = np.argsort(np.concatenate([rows for rows, _ in answers]), kind="stable")
+    tables = [_in_order(table) for _, table in answers]
+    return pa.concat_tables(tables).take(pa.array(back)).combine_chunks()
+
+
+def at_points_of(sql: str, events: pa.Table, points: pa.Table, **limits: object) -> pa.Table:
+    """The same over events at hand, as `Snapshot.of_subject` gives them."""
+    with _connection(**limits) as connection:
+        connection.register("given_events", events)
+        return _in_order(_answer(connection, sql, "given_events", points))
+
+
+def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limits: object) -> pa.Table:
+    """Run `sql` for each shard and stack the answers; with `points`, only where one of them is."""
+    points = POINTS.schema.empty_table() if points is None else points
+    return pa.concat_tables([table for _, table in _by_shard(sql, snapshot, points, everywhere=points.num_rows == 0,
+                                                             **limits)])
+
+
+def _by_shard(
+    sql: str, snapshot: Snapshot, points: pa.Table, *, everywhere: bool = False, **limits: object
+) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    shard_of = snapshot.shard_of(points["subject_id"].to_numpy())
+    with _connection(**limits) as connection:
+        for shard in range(snapshot.shards):
+            rows, path = np.flatnonzero(shard_of == shard), snapshot.path(shard)
+            if len(rows) or (everywhere and path):
+                source = _parquet(path) if path else "no_events"
+                yield rows, _answer(connection, sql, source, points.take(pa.array(rows)))
+
+
+def _connection(*, threads: int = 0, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        config={
+            "threads": threads or available_threads(),
+            "memory_limit": memory_limit,
+            "temp_directory": tempfile.gettempdir(),
+            "preserve_insertion_order": False,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.register("no_events", NO_EVENTS)
+    return connection
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str, source: str, points: pa.Table) -> pa.Table:
+    connection.register("given_points", points.append_column("point", pa.array(np.arange(points.num_rows))))
+    connection.execute("""
+        CREATE OR REPLACE TEMP VIEW points AS
+        SELECT point, subject_id, epoch_us(prediction_time) AS moment, encounter_id FROM given_points""")
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP VIEW events AS
+        SELECT subject_id, COALESCE(epoch_us("time"), {SINCE_EVER}) AS known, epoch_us(event_at) AS happened,
+               code, numeric_value AS value, text_value AS text, encounter_id, sequence FROM {source}""")
+    return connection.sql(sql).to_arrow_table()
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    return table.sort_by("point").drop_columns(["point"])
+
+
+def _parquet(path: Path) -> str:
+    return "read_parquet('{}')".format(str(path).replace("'", "''"))

@@ -1,0 +1,119 @@
+"""`models/<target>.toml`: everything that could change a prediction, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from wellkept.durations import microseconds
+from wellkept.toml import Strict, load_toml
+
+
+class Points(Strict):
+    """When, and for whom, a risk is stated."""
+
+    each: str = Field("", description="a point after each event of this code (may end in *)")
+    at: datetime | None = Field(None, description="or one point for everybody who is known by then")
+    after: tuple[str, ...] = Field(("0h",), description="how long after the event; a later event of the code wins")
+    active: str = Field("365d", description="scoring: whose latest such event is at most this old")
+    per: Literal["subject", "encounter"] = Field("subject", description="scoring: one risk for each of these")
+    where: tuple[str, ...] = Field((), description="conditions on what was last known: 'PERSON//AGE >= 18'")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.each) == bool(self.at):
+            raise ValueError("[points] has either `each` (an event's code) or `at` (one time)")
+        for duration in (*self.after, self.active):
+            microseconds(duration)
+        return self
+
+    @field_validator("at")
+    @classmethod
+    def _aware(cls, at: datetime | None) -> datetime | None:
+        if at is not None and at.tzinfo is None:
+            raise ValueError("`at` carries an offset: 2021-12-31T00:00:00Z")
+        return at.astimezone(UTC) if at else None
+
+
+class Label(Strict):
+    """What is predicted, in one sentence (targets/ lists the grammars)."""
+
+    true_when: str
+
+
+class Automatic(Strict):
+    """Which codes become features by themselves, and how."""
+
+    min_share: float = Field(0.01, gt=0, le=1, description="seen in at least this share of training subjects")
+    max_codes: int = Field(200, gt=0, description="the most common ones, at most")
+    windows: tuple[str, ...] = ("30d", "90d", "365d")
+    exclude: tuple[str, ...] = Field((), description="codes that are no features (may end in *)")
+
+
+class Split(Strict):
+    """How honest evaluation is arranged: later in time, and by members that never saw the patient."""
+
+    by: Literal["time", "subject"] = "time"
+    test_share: float = Field(0.25, gt=0, lt=1)
+    calibration_share: float = Field(0.25, gt=0, lt=1, description="of what was known before the test period")
+    folds: int = Field(5, ge=2, le=20)
+
+
+class Trees(Strict):
+    """XGBoost: shallow, monotone where the catalogue says so, one member a fold of patients."""
+
+    rounds: int = Field(150, gt=0)
+    depth: int = Field(3, gt=0, le=8)
+    learning_rate: float = Field(0.06, gt=0, le=1)
+    min_child_weight: float = Field(8.0, ge=0)
+    subsample: float = Field(0.8, gt=0, le=1)
+    columns: float = Field(0.4, gt=0, le=1, description="share of columns that a tree may use")
+    l2: float = Field(5.0, ge=0)
+
+
+class Logistic(Strict):
+    """The logistic regression that trees must beat to be shipped."""
+
+    inverse_penalty: float = Field(0.05, gt=0, description="scikit-learn's C on standardised columns")
+
+
+class Spec(Strict):
+    """A model's whole definition."""
+
+    target: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    says: str = Field("", description="the risk in plain words, for people")
+    features: Literal["auto"] | tuple[str, ...] = Field("auto", description="families of features/, and 'auto'")
+    points: Points
+    label: Label
+    audit: tuple[str, ...] = Field((), description="codes used to audit and never as features (may end in *)")
+    baseline: str = Field("", description="the feature that people go by today, shown beside ours")
+    automatic: Automatic = Automatic()
+    split: Split = Split()
+    estimator: Literal["best", "trees", "logistic"] = "best"
+    trees: Trees = Trees()
+    logistic: Logistic = Logistic()
+    seed: int = 1
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return ("auto",) if self.features == "auto" else self.features
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the meaning: comments, order and defaults written out do not change it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_spec(path: Path) -> Spec:
+    """Read a model's TOML.
+
+    Raises
+    ------
+    SpecRefused
+        It is not there, is no TOML, has unknown keys, or contradicts itself; the message names the place.
+    """
+    return load_toml(path, Spec)

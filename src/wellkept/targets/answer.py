@@ -1,0 +1,48 @@
+"""The first answer to a question after the point: ``SURVEY//NPS <= 6 within 42d``.
+
+True or false by the first event of the code in the window that carries a number (or, compared with text, a
+category). No answer means not known, never false. With ``in the same encounter`` only answers of the encounter of
+the point count.
+"""
+
+from __future__ import annotations
+
+import re
+
+from wellkept.durations import microseconds
+from wellkept.labelling import SAME_ENCOUNTER, Question, sql_text
+
+SAYS = "compares the first answer that comes in the window"
+EXAMPLE = "SURVEY//NPS <= 6 within 42d"
+GRAMMAR = re.compile(
+    r"(?P<code>\S+) (?P<compare><=|>=|==|!=|<|>|in) (?P<constant>\S+|\"[^\"]*\"|\[[^\]]*\]) "
+    r"within (?P<window>\d+[hd])(?P<same> in the same encounter)?"
+)
+
+
+def parse(sentence: str) -> Question | None:
+    """Read a sentence of this grammar; None when it is another's."""
+    match = GRAMMAR.fullmatch(sentence)
+    if not match or match["code"] in ("event", "no", "of"):
+        return None
+    column, condition = _condition(match["compare"], match["constant"])
+    # an answer of this very encounter is the one asked for even where its date is coarser than the point's
+    same = SAME_ENCOUNTER if match["same"] else "AND e.happened >= p.moment"
+    sql = f"""
+SELECT p.point, MIN_BY({condition}, e.sequence) AS label, MIN_BY(e.known, e.sequence) AS answered
+FROM points p LEFT JOIN events e
+  ON e.subject_id = p.subject_id AND e.code = {sql_text(match["code"])} AND e.{column} IS NOT NULL
+ AND e.known > p.moment AND e.happened <= p.moment + {microseconds(match["window"])} {same}
+GROUP BY p.point"""
+    return Question(sql, match["window"], tied_to_encounter=bool(match["same"]))
+
+
+def _condition(compare: str, constant: str) -> tuple[str, str]:
+    """The column that is compared, and the comparison in SQL."""
+    if compare == "in":
+        texts = re.findall(r"\"([^\"]*)\"", constant)
+        return "text", f"e.text IN ({', '.join(map(sql_text, texts))})"
+    operator = {"==": "=", "!=": "<>"}.get(compare, compare)
+    if constant.startswith('"'):
+        return "text", f"e.text {operator} {sql_text(constant.strip(chr(34)))}"
+    return "value", f"e.value {operator} CAST({float(constant)!r} AS DOUBLE)"

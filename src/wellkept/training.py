@@ -1,0 +1,259 @@
+"""Points and labels -> a fitted, calibrated contestant, and what it can be trusted with.
+
+Evaluation is honest in two ways at once. In time: members train on what was known before the test period, and the
+test rows lie after it. By patient: every row is judged by the member whose training left that patient out. Where all
+rows have one date (`split.by = "subject"`), only the second applies, and the calibrator is fitted across folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wellkept.automatic import automatic_features, common_codes
+from wellkept.catalogue import Feature, features_of
+from wellkept.encoding import Encoder, fit_encoder
+from wellkept.errors import NotEnoughData, SpecRefused
+from wellkept.estimators import Estimator, fit_logistic, fit_trees
+from wellkept.evaluating import Estimate, calibrate_logistic, metrics, paired_difference, sigmoid
+from wellkept.history import FeatureQuery
+from wellkept.journeys import Snapshot
+from wellkept.labelling import cohort, labels, question
+from wellkept.parts import discover
+from wellkept.spec import Spec
+
+FEWEST_EVENTS = 50
+RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The rows that a model is made of and judged by.
+
+    `points` fits LABELS, every label known, sorted by time; `features` has the same rows. `role` is one of
+    ROLES by row; `fold` is the fold of the row's patient.
+    """
+
+    points: pa.Table
+    features: pa.Table
+    catalogue: list[Feature]
+    role: np.ndarray
+    fold: np.ndarray
+
+    @property
+    def label(self) -> np.ndarray:
+        return self.points["label"].to_numpy().astype(bool)
+
+    @property
+    def subject(self) -> np.ndarray:
+        return self.points["subject_id"].to_numpy()
+
+    def rows(self, *roles: str) -> np.ndarray:
+        """Positions of the rows with one of these roles."""
+        return np.flatnonzero(np.isin(self.role, roles))
+
+
+ROLES = ("train", "calibrate", "test", "embargo")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A fitted estimator, its calibrator, and its honest risk for every row."""
+
+    estimator: Estimator
+    slope: float
+    intercept: float
+    risk: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives: the contestant that ships, and the report."""
+
+    encoder: Encoder
+    shipped: Contestant
+    contestants: dict[str, Contestant]
+    report: dict[str, dict[str, Estimate]]
+    trees_minus_logistic: Estimate
+    reference_rate: float
+    facts: dict[str, str]
+
+
+def examples(snapshot: Snapshot, spec: Spec) -> Examples:
+    """Points with known labels, their roles and their features.
+
+    Raises
+    ------
+    NotEnoughData
+        Too few labels of either kind to train and judge.
+    """
+    points = labels(snapshot, cohort(snapshot, spec.points), question(spec.label.true_when, discover("targets")))
+    points = points.filter(points["label"].is_valid())
+    fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
+    role = _roles(points, spec)
+    _enough(points, role)
+    training = points.filter(pa.array(role == "train")).select(["subject_id", "prediction_time", "encounter_id"])
+    catalogue = _catalogue(snapshot, training, spec)
+    query = FeatureQuery({f.name: f.expression for f in catalogue})
+    table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
+    return Examples(points, table, catalogue, role, fold)
+
+
+def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
+    """Fit both contestants, calibrate them, choose, and judge them on the test rows."""
+    encoder = fit_encoder(data.catalogue, data.features, data.rows("train"))
+    if not encoder.features:
+        raise NotEnoughData("no_features", "no feature varies over the training rows: is the right data ingested?")
+    X = encoder.matrix(data.features)
+    say(f"{len(encoder.features)} features in {X.shape[1]} columns, {len(data.rows('train'))} training rows")
+    contestants = {"trees": _trees(X, data, encoder, spec), "logistic": _logistic(X, data, spec)}
+    difference = _difference(contestants, data)
+    kind = spec.estimator if spec.estimator != "best" else ("trees" if difference.high < 0 else "logistic")
+    say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
+        f"[{difference.low:+.4f} to {difference.high:+.4f}] on calibration rows")
+    report = _report(contestants, data, spec)
+    facts = _facts(data, encoder)
+    reference = float(data.label[_calibration_rows(data)].mean())
+    return Trained(encoder, contestants[kind], contestants, report, difference, reference, facts)
+
+
+def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """A fold for each patient, the same in every run: SplitMix64 of the id and the seed."""
+    with np.errstate(over="ignore"):
+        x = subject_ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) % np.uint64(folds)).astype(np.int64)
+
+
+def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
+    """Train and calibrate on what was known when the test period began; what became known later is an embargo."""
+    if spec.split.by == "subject":
+        return np.full(points.num_rows, "train", dtype=object)
+    at = _micros(points["prediction_time"])
+    if len(at) == 0 or at.min() == at.max():
+        raise SpecRefused("split", "all points have one time: write [split] by = \"subject\"")
+    test_from = np.quantile(at, 1 - spec.split.test_share, method="lower")
+    known = _micros(points["known_at"]) <= test_from
+    before = np.flatnonzero((at < test_from) & known)
+    role = np.where(at >= test_from, "test", "embargo").astype(object)
+    if len(before):
+        calibrate_from = np.quantile(at[before], 1 - spec.split.calibration_share, method="lower")
+        role[before] = np.where(at[before] < calibrate_from, "train", "calibrate")
+    return role
+
+
+def _micros(times: pa.ChunkedArray) -> np.ndarray:
+    return pc.cast(times, pa.int64()).to_numpy()
+
+
+def _enough(points: pa.Table, role: np.ndarray) -> None:
+    label = points["label"].to_numpy().astype(bool) if points.num_rows else np.zeros(0, bool)
+    for name in dict.fromkeys([*(["train"] if len(label) == 0 else []), *role]):
+        if name == "embargo":
+            continue
+        events, others = int(label[role == name].sum()), int((~label[role == name]).sum())
+        if min(events, others) < FEWEST_EVENTS:
+            raise NotEnoughData(
+                "too_few_labels",
+                f"{name} rows: {events} true and {others} false labels, at least {FEWEST_EVENTS} of each are needed; "
+                "ingest more history, or ask a shorter question",
+            )
+    if "train" not in role:
+        raise NotEnoughData("too_few_labels", "no label was known before the test period: a longer history is needed")
+
+
+def _catalogue(snapshot: Snapshot, training: pa.Table, spec: Spec) -> list[Feature]:
+    written = features_of(tuple(name for name in spec.families if name != "auto"))
+    if "auto" not in spec.families:
+        return written
+    facts = common_codes(snapshot, training, spec.automatic, spec.audit)
+    return written + automatic_features(facts, spec.automatic.windows, snapshot.codes)
+
+
+def _weights(data: Examples, rows: np.ndarray) -> np.ndarray:
+    """1/sqrt(rows of the patient): many points of one patient do not count as many patients."""
+    _, back, counts = np.unique(data.subject[rows], return_inverse=True, return_counts=True)
+    return 1 / np.sqrt(counts[back])
+
+
+def _trees(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Contestant:
+    rows = data.rows("train")
+    fitted = fit_trees(X[rows], data.label[rows], _weights(data, rows), data.fold[rows], encoder.monotone, spec)
+    return _calibrated(fitted, X, data)
+
+
+def _logistic(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
+    rows = data.rows("train")
+    fitted = fit_logistic(X[rows], data.label[rows], _weights(data, rows), data.fold[rows], spec.split.folds,
+                          spec.logistic)
+    return _calibrated(fitted, X, data)
+
+
+def _calibrated(estimator: Estimator, X: np.ndarray, data: Examples) -> Contestant:
+    """Calibrate on margins of members that did not see the patient; where rows must serve twice, across folds."""
+    margin = np.take_along_axis(estimator.margins(X), data.fold[:, None], 1)[:, 0]
+    rows = _calibration_rows(data)
+    slope, intercept = calibrate_logistic(data.label[rows], margin[rows])
+    risk = sigmoid(slope * margin + intercept)
+    if "test" not in data.role:
+        for k in np.unique(data.fold):
+            others = data.fold != k
+            a, b = calibrate_logistic(data.label[others], margin[others])
+            risk[~others] = sigmoid(a * margin[~others] + b)
+    return Contestant(estimator, slope, intercept, risk)
+
+
+def _calibration_rows(data: Examples) -> np.ndarray:
+    return data.rows("calibrate") if "calibrate" in data.role else data.rows("train")
+
+
+def _test_rows(data: Examples) -> np.ndarray:
+    return data.rows("test") if "test" in data.role else data.rows("train")
+
+
+def _difference(contestants: dict[str, Contestant], data: Examples) -> Estimate:
+    rows = _calibration_rows(data)
+    trees, logistic = contestants["trees"].risk[rows], contestants["logistic"].risk[rows]
+    return paired_difference(data.label[rows], trees, logistic, data.subject[rows], loss="log_loss")
+
+
+def _report(contestants: dict[str, Contestant], data: Examples, spec: Spec) -> dict[str, dict[str, Estimate]]:
+    rows = _test_rows(data)
+    label, subject = data.label[rows], data.subject[rows]
+    risks = {name: c.risk[rows] for name, c in contestants.items()}
+    if spec.baseline:
+        risks["baseline"] = _baseline(data, spec).risk[rows]
+    return {name: metrics(label, risk, subject, resamples=RESAMPLES) for name, risk in risks.items()}
+
+
+def _baseline(data: Examples, spec: Spec) -> Contestant:
+    """The one feature that people go by today, as a risk."""
+    chosen = [f for f in data.catalogue if f.name == spec.baseline]
+    if not chosen:
+        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(data.catalogue)} features")
+    encoder = fit_encoder(chosen, data.features, data.rows("train"))
+    if not encoder.features:
+        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} never varies over the training rows")
+    return _logistic(encoder.matrix(data.features), data, spec)
+
+
+def _facts(data: Examples, encoder: Encoder) -> dict[str, str]:
+    at = data.points["prediction_time"]
+    spans = {
+        f"{role}_{end}": str(getattr(pc, how)(at.filter(pa.array(data.role == role))).as_py())
+        for role in dict.fromkeys(data.role)
+        for end, how in (("from", "min"), ("until", "max"))
+    }
+    counts = {f"{role}_rows": str(int((data.role == role).sum())) for role in dict.fromkeys(data.role)}
+    return {**spans, **counts, "features": str(len(encoder.features)), "columns": str(len(encoder.columns))}
+
+
+def utc(moment: datetime) -> str:
+    """A moment as it is written in names and manifests."""
+    return moment.strftime("%Y-%m-%dT%H%MZ")
