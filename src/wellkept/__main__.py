@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = _verb(verbs, "demo", _demo, "all of it on a small synthetic health system")
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
-    demo.add_argument("--patients", type=int, default=8000)
+    demo.add_argument("--patients", type=int, default=20000)
     demo.add_argument("--seed", type=int, default=1)
     return parser
 

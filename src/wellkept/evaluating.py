@@ -1,7 +1,7 @@
 """Labels, risks and whose they are in; how good the risks are, with intervals over patients, out.
 
 Every measure is a function of a `Tally`: the distinct risks with the weight of the events and of the
-non-events at each. So ties are ties everywhere, and a row that was drawn twice weighs two and is never copied.
+non-events at each. So ties are ties everywhere, and a row that was drawn twice weighs two, never copied.
 """
 
 from __future__ import annotations

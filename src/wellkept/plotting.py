@@ -59,8 +59,9 @@ def discrimination_figure(label: np.ndarray, risk: np.ndarray) -> Figure:
     roc.plot([0, *false / false[-1]], [0, *recall], color=MODEL, label="risk")
     pr.axhline(counted.base_rate, linestyle="--", color=REFERENCE, label="chance: the base rate")
     pr.step([0, *recall], [precision[0], *precision], color=MODEL, label="risk")
-    _dress(roc, f"ROC\n{_counts(counted)}", "false alarms (share of non-events)", "recall (share of events)")
-    _dress(pr, f"Precision, recall\n{_counts(counted)}", "recall (share of events)", "precision (share of flagged)")
+    found, right = "recall (share of events)", "precision (share of the flagged)"
+    _dress(roc, f"ROC\n{_counts(counted)}", "false alarms (share of non-events)", found)
+    _dress(pr, f"Precision and recall\n{_counts(counted)}", found, right)
     return figure
 
 
