@@ -1,0 +1,38 @@
+"""Journeys -> points and labels -> features -> two contestants -> the honest report -> MLflow -> in service.
+
+    python pipelines/train.py models/detractor_risk.toml --journeys journeys/
+"""
+
+import argparse
+from pathlib import Path
+
+from wellkept import jobs
+from wellkept.evaluating import evaluate
+from wellkept.listing import report_lines
+from wellkept.settings import Settings
+from wellkept.spec import load_spec
+from wellkept.training import examples, train
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("spec", type=Path)
+    arguments.add_argument("--journeys", type=Path, required=True)
+    chosen = arguments.parse_args()
+    settings = Settings()
+
+    spec = load_spec(chosen.spec)
+    snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
+    data = examples(snapshot, spec)
+    trained = train(data, spec)
+    report = evaluate(trained, data, spec)
+    bundle = jobs.bundle_of(trained, data, spec, report)
+    version = jobs.register(trained, data, bundle, snapshot, settings)
+    folder = jobs.promote_version(spec.target, version, settings)
+
+    print("\n".join(report_lines({"target": spec.target, "version": version, **bundle.metrics})))
+    print(f"in service: {folder}")
+
+
+if __name__ == "__main__":
+    main()

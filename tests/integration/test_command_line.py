@@ -1,0 +1,147 @@
+"""The command line, as its three users meet it: a MEDS folder never seen before, ingested, trained and scored."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from tests.integration.meds_dataset import TOML, write_meds
+from wellkept.__main__ import main
+from wellkept.contracts import REASONS, SCORES
+
+AS_OF = "2021-11-01T02:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where a MEDS dataset was ingested and its model trained, as printed in the README."""
+    folder = tmp_path_factory.mktemp("world")
+    write_meds(folder / "meds")
+    (folder / "models").mkdir()
+    (folder / "models" / "readmission.toml").write_text(TOML)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["ingest", "meds", "meds", "--journeys", "journeys"]) == 0
+        assert main(["train", "models/readmission.toml", "--journeys", "journeys"]) == 0
+    return folder
+
+
+@pytest.fixture
+def here(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(world)
+    return world
+
+
+def said(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, dict]:
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_model_of_15_lines_finds_what_is_there(here: Path, capsys: pytest.CaptureFixture) -> None:
+    assert len(TOML.strip().splitlines()) <= 15
+    code, facts = said(capsys, "evaluate", "readmission")
+    assert code == 0
+    assert facts["test"][facts["shipped"]]["auroc"][1] > 0.65  # the true chances reach about .8
+
+
+def test_ingesting_the_same_again_changes_nothing(here: Path, capsys: pytest.CaptureFixture) -> None:
+    before = (here / "journeys" / "CURRENT").read_text()
+    code, facts = said(capsys, "ingest", "meds", "meds", "--journeys", "journeys")
+    assert (code, facts["new"], facts["added"]) == (0, False, 0)
+    assert (here / "journeys" / "CURRENT").read_text() == before
+
+
+def test_scores_and_reasons_are_complete_and_fit_their_contracts(here: Path, capsys: pytest.CaptureFixture) -> None:
+    code, facts = said(capsys, "score", "--journeys", "journeys", "--as-of", AS_OF, "--out", "scores")
+    assert code == 0
+    run = Path(facts["folder"])
+    scores, reasons = SCORES.check(pq.read_table(run / "scores.parquet")), pq.read_table(run / "reasons.parquet")
+    REASONS.check(reasons)
+    assert scores.num_rows == facts["rows"]["readmission"] > 50
+    assert reasons.num_rows == 5 * scores.num_rows
+    assert pc.min(scores["risk"]).as_py() > 0
+    assert pc.max(scores["risk"]).as_py() < 1
+    assert any(s.startswith("creatinine in blood: ") for s in reasons["sentence"].to_pylist())
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["files"]["scores.parquet"]["rows"] == scores.num_rows
+    assert (here / "scores" / "latest").read_text().strip() == run.name
+
+
+def test_a_moment_is_published_once_unless_a_reason_is_given(here: Path, capsys: pytest.CaptureFixture) -> None:
+    night = ["score", "--journeys", "journeys", "--as-of", "2021-11-02T02:00:00Z", "--out", "scores"]
+    assert said(capsys, *night)[0] == 0
+    code, complaint = said(capsys, *night)
+    assert (code, complaint["code"]) == (2, "already_published")
+    code, facts = said(capsys, *night, "--again", "a table came late")
+    assert code == 0
+    assert json.loads((Path(facts["folder"]) / "manifest.json").read_text())["again"] == "a table came late"
+
+
+def test_an_empty_night_is_an_alert_and_leaves_the_last_run(here: Path, capsys: pytest.CaptureFixture) -> None:
+    assert said(capsys, "score", "--journeys", "journeys", "--as-of", AS_OF, "--out", "quiet")[0] == 0
+    code, complaint = said(
+        capsys, "score", "--journeys", "journeys", "--as-of", "2039-01-01T00:00:00Z", "--out", "quiet"
+    )
+    assert (code, complaint["code"]) == (7, "nobody_to_score")
+    left = sorted(p.name for p in (here / "quiet").iterdir() if not p.name.startswith("."))
+    assert left == ["2021-11-01T020000Z", "latest"]
+
+
+def test_two_processes_cannot_publish_at_once(here: Path, capsys: pytest.CaptureFixture) -> None:
+    from wellkept.files import sole_writer
+
+    with sole_writer(here / "busy"):
+        code, complaint = said(capsys, "score", "--journeys", "journeys", "--as-of", AS_OF, "--out", "busy")
+    assert (code, complaint["code"]) == (75, "locked")
+
+
+@pytest.mark.parametrize(("arguments", "exit_code"), [
+    (["score", "--journeys", "nowhere", "--as-of", AS_OF, "--out", "scores", "--target", "nothing"], 3),
+    (["train", "models/none.toml", "--journeys", "journeys"], 5),
+    (["ingest", "no-such-source", ".", "--journeys", "journeys"], 5),
+    (["ingest", "meds", "models", "--journeys", "journeys"], 2),
+    (["train", "models/readmission.toml", "--journeys", "nowhere"], 4),
+    (["score", "--journeys", "journeys", "--as-of", "2021-11-01T02:00:00", "--out", "scores"], 64),
+    (["fly"], 64),
+])  # fmt: skip
+def test_what_goes_wrong_has_an_exit_code_of_its_kind(arguments, exit_code, here: Path) -> None:
+    assert main(arguments) == exit_code
+
+
+def test_parts_lists_every_part(capsys: pytest.CaptureFixture) -> None:
+    code, parts = said(capsys, "parts")
+    assert code == 0
+    assert {name for name, *_ in parts["sources"]} >= {"meds", "tables"}
+    assert {name for name, *_ in parts["features"]} >= {"scheduling"}
+    assert main(["parts", "--features"]) == 0
+    assert "lead_days" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from wellkept.__main__ import main; main(['--help']); "
+        "heavy = {'pandas', 'numpy', 'pyarrow', 'duckdb', 'xgboost', 'mlflow', 'shap', 'pydantic'} & set(sys.modules); "
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("pipeline", ["ingest", "train", "score"])
+def test_a_pipeline_is_the_same_flow(pipeline: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).parents[2] / "pipelines" / f"{pipeline}.py"
+    arguments = {
+        "ingest": ["meds", "meds", "--journeys", "journeys"],
+        "train": ["models/readmission.toml", "--journeys", "journeys"],
+        "score": ["--journeys", "journeys", "--as-of", "2021-11-03T02:00:00Z", "--out", "scores"],
+    }[pipeline]
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    runpy.run_path(str(script), run_name="__main__")
+    assert len(script.read_text().splitlines()) <= 60
