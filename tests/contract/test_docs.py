@@ -1,0 +1,52 @@
+"""What README and CONTRIBUTING name is there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from wellkept.parts import discover
+from wellkept.spec import Spec, load_spec
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PARTS = dict(re.findall(r"^\| `(\w+)/` \| (.*) \|$", README.partition("<!-- parts -->")[2], re.MULTILINE))
+
+
+@pytest.mark.parametrize("folder", ["sources", "features", "targets"])
+def test_the_parts_that_the_readme_names_are_there(folder: str) -> None:
+    named = re.findall(r"`(\w+)`", PARTS[folder])
+    assert named
+    assert set(named) <= set(discover(folder))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_model_in_the_repository_can_be_read_and_is_named_as_its_target(path: Path) -> None:
+    assert load_spec(path).target == path.stem
+    assert f"`{path.stem}`" in PARTS["models"]
+
+
+def test_the_model_in_the_readme_is_complete() -> None:
+    text = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert text
+    assert len(text[1].strip().splitlines()) <= 15
+    assert Spec.model_validate(tomllib.loads(text[1])).families == ("auto",)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "DECISIONS.md", "docs/mapping.md"])
+def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text())
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_no_committed_text_names_a_registry_host() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "index-url" not in lock.replace("--no-emit-index-url", "")
+    assert "://" not in lock
