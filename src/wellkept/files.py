@@ -24,6 +24,15 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def footer_digest(path: Path) -> str:
+    """SHA-256 of a parquet file's footer (its schema and statistics), which no page checksum covers."""
+    with path.open("rb") as stream:
+        stream.seek(-min(8, path.stat().st_size), os.SEEK_END)
+        length = int.from_bytes(stream.read(4), "little") + 8
+        stream.seek(-min(length, path.stat().st_size), os.SEEK_END)
+        return hashlib.sha256(stream.read()).hexdigest()
+
+
 def sync(path: Path) -> None:
     """Make a file's bytes, or a folder's entries, survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
@@ -35,7 +44,10 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; on leaving, fsync it and rename it to `path`, or remove it."""
+    """Give a temporary name to write to; on leaving, fsync it and rename it to `path`, or remove it.
+
+    Only the owner may read what was written: `mkstemp` makes it so from the first byte on.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=path.suffix)
     os.close(handle)
@@ -61,6 +73,20 @@ def write_parquet(path: Path, table: pa.Table, **options: object) -> None:
         pq.write_table(
             table, temporary, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True, **options
         )
+
+
+def write_named(table: pa.Table, folder: Path, prefix: str) -> dict[str, str | int]:
+    """Write a parquet file whose name holds its own digest, so that no version overwrites another's.
+
+    Gives what a manifest needs to find and verify it: name, rows, sha256 and that of the footer.
+    """
+    waiting = folder / f".unfinished-{prefix}.parquet"
+    write_parquet(waiting, table, use_dictionary=["code", "text_value", "site", "clinician"])
+    sha256 = digest_of(waiting)
+    name = f"{prefix}-{sha256[:16]}.parquet"
+    waiting.replace(folder / name)
+    sync(folder)
+    return {"name": name, "rows": table.num_rows, "sha256": sha256, "footer": footer_digest(folder / name)}
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ A store is a folder::
     subjects-<sha>.parquet      outside identifier <-> subject_id, the only place that knows both
     quarantine/<batch>.csv      rows that were turned away, with the rule, never the value
     key                         secret of this store that turns outside identifiers into subject_id
+    .landing                    there while a batch lands: if it is there before one does, the last was killed
 
 A batch lands whole or not at all: new shard files are written beside the old ones, then a manifest, and last
 the pointer CURRENT is renamed. Whoever reads an older version still finds its files. A snapshot's digest is the
@@ -20,29 +21,30 @@ the store already is kept once: as often as in that one of the two that holds it
 from __future__ import annotations
 
 import csv
-import functools
 import hashlib
 import io
 import json
-import secrets
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from wellkept.contracts import EVENTS, LARGEST_NUMBER, Batch
-from wellkept.errors import Breach, InputHeld, InputRefused, JourneysDamaged
-from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_parquet, write_text
+from wellkept.errors import Breach, InputHeld, InputRefused
+from wellkept.files import remove_unfinished, sole_writer, write_named, write_text
+from wellkept.identities import Identities
+from wellkept.snapshots import Snapshot, in_force, manifest_path, open_snapshot
 
 SHARDS = 16
 USUAL_RUNS, SMALLEST_SHARE = 7, 0.8  # a full export below this share of its usual size is held
+NOTHING_OBSERVED = datetime(1970, 1, 1, tzinfo=UTC)  # of a store that holds nothing but static facts
 COLUMNS = ", ".join(f'"{name}"' for name in EVENTS.schema.names)
 ORDER = (
     "subject_id, event_at NULLS FIRST, time NULLS FIRST, code, numeric_value NULLS FIRST, text_value NULLS FIRST, "
@@ -52,7 +54,7 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Landing:
-    """What became of a batch: the version in force, events added, events that were there already."""
+    """What became of a batch: the version in force, events added, events there already, rows turned away."""
 
     version: int
     digest: str
@@ -60,79 +62,6 @@ class Landing:
     already_there: int
     rejected: int
     new: bool
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One version of all journeys, which never changes again."""
-
-    folder: Path
-    version: int
-    digest: str
-    manifest: Mapping
-
-    @property
-    def shards(self) -> int:
-        return self.manifest["shards"]
-
-    @property
-    def events(self) -> int:
-        return sum(entry["rows"] for entry in self.manifest["files"].values())
-
-    @property
-    def observed_until(self) -> datetime:
-        """The latest moment at which anything became known: what lies after it has not been seen yet."""
-        return datetime.fromisoformat(self.manifest["observed_until"])
-
-    @property
-    def codes(self) -> Mapping[str, Mapping[str, str]]:
-        """Words and units for codes, as the sources declared them."""
-        return self.manifest["codes"]
-
-    def shard_of(self, subject_ids: np.ndarray) -> np.ndarray:
-        """The shard of each subject."""
-        return np.mod(subject_ids, self.shards)
-
-    def path(self, shard: int) -> Path | None:
-        """The file of a shard, verified against its sha256; None when the shard is empty."""
-        entry = self.manifest["files"].get(str(shard))
-        if entry is None:
-            return None
-        path = self.folder / "shards" / entry["name"]
-        _verify(path, entry["sha256"])
-        return path
-
-    def of_subject(self, subject_id: int) -> pa.Table:
-        """One subject's events, sorted; reads only the row groups that may hold them, page checksums verified."""
-        entry = self.manifest["files"].get(str(int(self.shard_of(np.array([subject_id]))[0])))
-        if entry is None:
-            return EVENTS.schema.append(pa.field("sequence", pa.int64())).empty_table()
-        path = self.folder / "shards" / entry["name"]
-        try:
-            file = pq.ParquetFile(path, page_checksum_verification=True)
-            table = file.read_row_groups(_row_groups_of(file, subject_id))
-        except (OSError, pa.ArrowInvalid) as error:
-            raise JourneysDamaged("damaged_shard", f"{path} cannot be read: restore it from a backup") from error
-        return table.filter(pc.equal(table["subject_id"], subject_id))
-
-
-def _row_groups_of(file: pq.ParquetFile, subject_id: int) -> list[int]:
-    ranges = [file.metadata.row_group(i).column(0).statistics for i in range(file.metadata.num_row_groups)]
-    return [i for i, s in enumerate(ranges) if s is None or s.min <= subject_id <= s.max]
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest_once(path: Path, _size: int, _modified: int) -> str:
-    return digest_of(path)
-
-
-def _verify(path: Path, sha256: str) -> None:
-    """Compare a file with its digest; a file that was not touched since is hashed once a process."""
-    if not path.is_file():
-        raise JourneysDamaged("missing_file", f"{path} is gone: restore it from a backup")
-    facts = path.stat()
-    if _digest_once(path, facts.st_size, facts.st_mtime_ns) != sha256:
-        raise JourneysDamaged("digest_mismatch", f"{path} is not what was written: restore it from a backup")
 
 
 class Journeys:
@@ -162,19 +91,7 @@ class Journeys:
         JourneysDamaged
             There is no such version, or its manifest is not what was written.
         """
-        pointer = self.folder / "CURRENT"
-        if not pointer.is_file():
-            raise JourneysDamaged("no_journeys", f"{self.folder} holds no journeys: run `wellkept ingest` first")
-        number, digest = pointer.read_text(encoding="utf-8").split()
-        path = self._manifest_path(int(number) if version is None else version)
-        if not path.is_file():
-            raise JourneysDamaged("no_version", f"{self.folder} has no version {version}: the newest is {int(number)}")
-        content = path.read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if version in (None, int(number)) and found != digest:
-            raise JourneysDamaged("digest_mismatch", f"{path} is not what was written: restore it from a backup")
-        manifest = json.loads(content)
-        return Snapshot(self.folder, manifest["version"], found, manifest)
+        return open_snapshot(self.folder, version)
 
     def land(self, batch: Batch, *, accept: frozenset[str] = frozenset()) -> Landing:
         """Add a batch, whole or not at all.
@@ -188,21 +105,21 @@ class Journeys:
         Busy
             Another process is landing a batch.
         """
+        rejected = len({(b.file, b.row) for b in batch.rejected})
         with sole_writer(self.folder):
-            remove_unfinished(self.folder)
-            before = self.snapshot() if (self.folder / "CURRENT").exists() else None
+            before = self._recovered()
             if before and batch.digest in before.manifest["batches"]:
-                return Landing(before.version, before.digest, 0, batch.events.num_rows, len(batch.rejected), new=False)
+                return Landing(before.version, before.digest, 0, batch.events.num_rows, rejected, new=False)
             if before and "volume" not in accept:
                 _hold_if_small(batch, before)
-            events, subjects = self._identified(batch, before)
-            events = _checked(events)
+            identities = Identities(self.folder, self._key, before.manifest["subjects"] if before else None)
+            events = _checked(identities.identify(batch.events))
+            write_text(self._landing, "")
             files = self._merge(events, before)
-            after = self._publish(batch, before, files, subjects)
+            after = self._publish(batch, before, files, identities.write())
+            self._landing.unlink()
         added = after.events - (before.events if before else 0)
-        return Landing(
-            after.version, after.digest, added, events.num_rows - added, len(batch.rejected), new=True
-        )
+        return Landing(after.version, after.digest, added, events.num_rows - added, rejected, new=True)
 
     def quarantine(self, batch_digest: str, rejected: tuple[Breach, ...]) -> Path:
         """Write down which rows were turned away and why: file, row, rule, column; never a value."""
@@ -214,40 +131,33 @@ class Journeys:
         write_text(path, text.getvalue())
         return path
 
-    def _manifest_path(self, version: int) -> Path:
-        return self.folder / "versions" / f"{version:06d}.json"
+    @property
+    def _landing(self) -> Path:
+        return self.folder / ".landing"
 
-    def _identified(self, batch: Batch, before: Snapshot | None) -> tuple[pa.Table, dict | None]:
-        """Replace outside identifiers by `subject_id`, the one place where this happens."""
-        known = before.manifest["subjects"] if before else None
-        if "outside_id" not in batch.events.column_names:
-            return batch.events, known
-        outside = batch.events["outside_id"].combine_chunks().dictionary_encode()
-        names = outside.dictionary
-        ids = pa.array(subject_ids(names.to_pylist(), self._secret()), pa.int64())
-        events = batch.events.drop_columns(["outside_id"]).append_column("subject_id", ids.take(outside.indices))
-        return events, self._write_subjects(pa.table({"outside_id": names, "subject_id": ids}), known)
+    def _recovered(self) -> Snapshot | None:
+        """The version in force, after taking away what a landing that did not end has left."""
+        remove_unfinished(self.folder)
+        before = self.snapshot() if in_force(self.folder) else None
+        if self._landing.exists():
+            self._remove_all_but(self._used(before))
+            self._landing.unlink()
+        return before
 
-    def _secret(self) -> bytes:
-        if self._key is not None:
-            return self._key.encode()
-        path = self.folder / "key"
-        if not path.exists():
-            write_text(path, secrets.token_hex(32))
-            path.chmod(0o600)
-        return path.read_text(encoding="utf-8").strip().encode()
+    def _used(self, newest: Snapshot | None) -> set[Path]:
+        """The files of every version so far."""
+        used: set[Path] = set()
+        for version in range(1, newest.version + 1 if newest else 1):
+            manifest = self.snapshot(version).manifest
+            used.add(manifest_path(self.folder, version))
+            used |= {self.folder / "shards" / entry["name"] for entry in manifest["files"].values()}
+            used |= {self.folder / manifest["subjects"]["name"]} if manifest["subjects"] else set()
+        return used
 
-    def _write_subjects(self, new: pa.Table, known: dict | None) -> dict:
-        if known:
-            old_path = self.folder / known["name"]
-            _verify(old_path, known["sha256"])
-            new = pa.concat_tables([pq.read_table(old_path), new])
-        merged = new.group_by(["outside_id", "subject_id"]).aggregate([]).sort_by("outside_id")
-        if pc.count_distinct(merged["subject_id"]).as_py() != merged.num_rows:
-            raise InputRefused("subject_collision", "two outside ids got one subject_id: set WELLKEPT_SUBJECT_KEY")
-        entry = _write_named(merged, self.folder, "subjects")
-        (self.folder / entry["name"]).chmod(0o600)
-        return entry
+    def _remove_all_but(self, used: set[Path]) -> None:
+        for pattern in ("versions/*.json", "shards/*.parquet", "subjects-*.parquet"):
+            for path in set(self.folder.glob(pattern)) - used:
+                path.unlink()
 
     def _merge(self, events: pa.Table, before: Snapshot | None) -> dict[str, dict]:
         shards = before.shards if before else self._shards
@@ -258,46 +168,34 @@ class Journeys:
             for shard in np.unique(shard_of):
                 old = before.path(int(shard)) if before else None
                 merged = _sorted_union(connection, events.filter(pa.array(shard_of == shard)), old)
-                files[str(shard)] = _write_named(merged, self.folder / "shards", f"{shard:03d}")
+                files[str(shard)] = write_named(merged, self.folder / "shards", f"{shard:03d}")
         return files
 
-    def _publish(self, batch: Batch, before: Snapshot | None, files: dict, subjects: dict | None) -> Snapshot:
-        old = before.manifest if before else {"version": 0, "batches": {}, "codes": {}, "shards": self._shards}
-        latest = pc.max(batch.events["time"]).as_py()
-        until = [datetime.fromisoformat(old["observed_until"])] if before else []
-        manifest = {
-            "version": old["version"] + 1,
-            "shards": old["shards"],
-            "observed_until": max([*until, *([latest] if latest else [])]).isoformat(),
-            "batches": {
-                **old["batches"],
-                batch.digest: {"source": batch.source, "rows": batch.rows, "inputs": dict(batch.inputs),
-                               "full_exports": dict(batch.full_exports), "number": old["version"] + 1},
-            },
-            "codes": {**old["codes"], **{code: dict(facts) for code, facts in batch.codes.items()}},
-            "subjects": subjects,
-            "files": dict(sorted(files.items())),
-        }
+    def _publish(self, batch: Batch, before: Snapshot | None, files: dict, subjects: Mapping | None) -> Snapshot:
+        manifest = _manifest(batch, before, self._shards)
+        manifest |= {"subjects": subjects, "files": dict(sorted(files.items()))}
         text = json.dumps(manifest, indent=1, sort_keys=True)
-        write_text(self._manifest_path(manifest["version"]), text)
+        write_text(manifest_path(self.folder, manifest["version"]), text)
         digest = hashlib.sha256(text.encode()).hexdigest()
         write_text(self.folder / "CURRENT", f"{manifest['version']} {digest}\n")
         return Snapshot(self.folder, manifest["version"], digest, manifest)
 
 
-def subject_ids(outside_ids: list[str], key: bytes) -> np.ndarray:
-    """Pseudonyms: the first 63 bits of BLAKE2b keyed with the store's secret, in the order given.
-
-    They carry no order and cannot be turned back, or guessed from a list of identifiers, without the key.
-    """
-    keyed = hashlib.blake2b(key=hashlib.sha256(key).digest(), digest_size=8)
-
-    def one(outside_id: str) -> int:
-        state = keyed.copy()
-        state.update(outside_id.encode())
-        return int.from_bytes(state.digest(), "big") >> 1
-
-    return np.fromiter((one(i) for i in outside_ids), dtype=np.int64, count=len(outside_ids))
+def _manifest(batch: Batch, before: Snapshot | None, shards: int) -> dict[str, Any]:
+    """What the next version says of itself, but for its files."""
+    old: Mapping[str, Any] = before.manifest if before else {"batches": {}, "codes": {}, "versions": {}}
+    version = before.version + 1 if before else 1
+    seen = pc.max(batch.events["time"]).as_py() or NOTHING_OBSERVED
+    landed = {"source": batch.source, "rows": batch.rows, "inputs": dict(batch.inputs),
+              "full_exports": dict(batch.full_exports), "number": version}
+    return {
+        "version": version,
+        "versions": {**old["versions"], **({str(before.version): before.digest} if before else {})},
+        "shards": before.shards if before else shards,
+        "observed_until": max(seen, before.observed_until if before else NOTHING_OBSERVED).isoformat(),
+        "batches": {**old["batches"], batch.digest: landed},
+        "codes": {**old["codes"], **{code: dict(facts) for code, facts in batch.codes.items()}},
+    }
 
 
 def _in_order_of_landing(snapshot: Snapshot) -> list[Mapping]:
@@ -319,15 +217,17 @@ def _checked(events: pa.Table) -> pa.Table:
     events = EVENTS.check(events)
     if events.num_rows == 0:
         raise InputRefused("no_rows", "the batch holds no events: an empty night is an alert, nothing was landed")
+    static_yet_happened = pc.and_(pc.is_null(events["time"]), pc.is_valid(events["event_at"]))
     happened = pc.coalesce(events["event_at"], events["time"])
     rules = {
-        "known_before_happened": pc.greater(happened, events["time"]),
+        "known_before_happened": pc.or_kleene(static_yet_happened, pc.greater(happened, events["time"])),
         "out_of_range": pc.greater(pc.abs(events["numeric_value"]), pa.scalar(LARGEST_NUMBER, pa.float32())),
     }
     for rule, broken in rules.items():
         rows = np.flatnonzero(pc.fill_null(broken, fill_value=False).to_numpy()) + 1
         if len(rows):
-            raise InputRefused(rule, "events break a rule of the journey", [Breach("events", int(r), rule) for r in rows])
+            breaches = [Breach("events", int(row), rule) for row in rows]
+            raise InputRefused(rule, "events break a rule of the journey", breaches)
     # adding 0 turns -0.0 into 0.0: equal numbers must have equal bits
     numbers = pc.add(events["numeric_value"], pa.scalar(0.0, pa.float32()))
     events = events.set_column(events.schema.get_field_index("event_at"), "event_at", happened)
@@ -347,14 +247,3 @@ def _sorted_union(connection: duckdb.DuckDBPyConnection, new: pa.Table, old: Pat
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-def _write_named(table: pa.Table, folder: Path, prefix: str) -> dict:
-    """Write a parquet file whose name holds its own digest, so that no version overwrites another's."""
-    waiting = folder / f".unfinished-{prefix}.parquet"
-    write_parquet(waiting, table, use_dictionary=["code", "text_value", "site", "clinician"])
-    sha256 = digest_of(waiting)
-    name = f"{prefix}-{sha256[:16]}.parquet"
-    waiting.replace(folder / name)
-    sync(folder)
-    return {"name": name, "rows": table.num_rows, "sha256": sha256}

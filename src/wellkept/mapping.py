@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from wellkept.durations import microseconds
+from wellkept.errors import SpecRefused
 from wellkept.toml import Strict, load_toml
+
+DELIMITERS = (",", ";", "|", "\t", ":", "^", "~")
 
 
 class When(Strict):
@@ -75,14 +78,29 @@ class EventMapping(Strict):
     @field_validator("delay")
     @classmethod
     def _duration(cls, delay: str) -> str:
-        if delay:
-            microseconds(delay)
+        try:
+            if delay:
+                microseconds(delay)
+        except SpecRefused as error:
+            raise ValueError(error.args[0]) from None
         return delay
 
     @property
     def placeholders(self) -> tuple[str, ...]:
         """Columns named in `code` as ``{column}``."""
-        return tuple(re.findall(r"\{([^{}]+)\}", self.code))
+        return tuple(column for _, column in self.pieces if column)
+
+    @property
+    def pieces(self) -> tuple[tuple[str, str], ...]:
+        """`code` in order, as (text, "") or ("", column)."""
+        parts = re.split(r"\{([^{}]+)\}", self.code)
+        return tuple(("", part) if i % 2 else (part, "") for i, part in enumerate(parts) if part)
+
+    def names(self, code: str) -> bool:
+        """Can this event have made `code`?"""
+        if self.prefix:
+            return code in {self.prefix + column for column in (*self.numbers, *self.categories, *self.flags)}
+        return bool(re.fullmatch("".join(".*" if column else re.escape(text) for text, column in self.pieces), code))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -102,6 +120,12 @@ class Check(Strict):
     not_after: str = ""
     by: str = Field("instant", pattern="^(instant|day)$")
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.minimum is None and self.maximum is None and not self.not_after:
+            raise ValueError("a [[check]] has `minimum`, `maximum` or `not_after`")
+        return self
+
 
 class Expect(Strict):
     """What a healthy delivery looks like; one that does not is held for a person."""
@@ -109,6 +133,12 @@ class Expect(Strict):
     column: str
     median_between: tuple[float, float] | None = None
     null_share_below: float | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.median_between is None and self.null_share_below is None:
+            raise ValueError("an [[expect]] has `median_between` or `null_share_below`")
+        return self
 
 
 class TableMapping(Strict):
@@ -118,13 +148,20 @@ class TableMapping(Strict):
     subject: str
     key: tuple[str, ...] = ()
     timezone: str = "UTC"
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    missing: tuple[str, ...] = ("",)
+    delimiter: str = ","
+    missing: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     full_export: bool = False
     event: tuple[EventMapping, ...] = Field(min_length=1)
     check: tuple[Check, ...] = ()
     expect: tuple[Expect, ...] = ()
+
+    @field_validator("delimiter")
+    @classmethod
+    def _separates(cls, delimiter: str) -> str:
+        if delimiter not in DELIMITERS:
+            raise ValueError(f"a delimiter is one of {' '.join(map(repr, DELIMITERS))}")
+        return delimiter
 
     @field_validator("timezone")
     @classmethod

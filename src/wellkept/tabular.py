@@ -41,9 +41,11 @@ def read_manifest(folder: Path) -> Mapping[str, Mapping] | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["files"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _refused(path.name, "manifest_mismatch", "the manifest is no JSON object with 'files'") from error
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return {name: {"rows": int(facts["rows"]), "sha256": str(facts["sha256"])} for name, facts in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        message = "it is no JSON object whose 'files' say 'rows' and 'sha256' of each"
+        raise _refused(path.name, "manifest_mismatch", message) from None
 
 
 def read_table(
@@ -54,8 +56,8 @@ def read_table(
     Raises
     ------
     InputRefused
-        With the rule as its code: path, missing_file, too_large, empty_file, no_rows, not_utf8, control_character,
-        duplicate_column, row_width, row_count, manifest_mismatch, parquet.
+        With the rule as its code: path, missing_file, too_large, manifest_mismatch, empty_file, gzip, not_utf8,
+        control_character, duplicate_column, row_width, row_count, parquet.
     """
     content = _bytes(_inside(folder, name), name, max_bytes)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -63,23 +65,21 @@ def read_table(
     if not content:
         raise _refused(name, "empty_file", "the file holds no bytes")
     if name.endswith(".parquet"):
-        table = _parquet(content, name)
+        table = _parquet(content, name, max_bytes)
     else:
         table = _csv(_unzipped(content, name, max_bytes), name, delimiter)
     if expected is not None and expected["rows"] != table.num_rows:
         raise _refused(name, "manifest_mismatch", f"{table.num_rows} rows, the manifest says {expected['rows']}")
-    if table.num_rows == 0:
-        raise _refused(name, "no_rows", "the file holds a header and no rows: an empty delivery is an alert")
     return TableFile(table, sha256)
 
 
-def _refused(file: str, rule: str, message: str, row: int = 0, column: str = "") -> InputRefused:
-    return InputRefused(rule, f"{file}: {message}; nothing was kept", [Breach(file, row, rule, column)])
+def _refused(file: str, rule: str, message: str, row: int = 0) -> InputRefused:
+    return InputRefused(rule, f"{file}: {message}; nothing was kept", [Breach(file, row, rule)])
 
 
 def _inside(folder: Path, name: str) -> Path:
     path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts or path.is_symlink():
+    if path.resolve() != folder.resolve() / name or ".." in Path(name).parts or Path(name).is_absolute():
         raise _refused(name, "path", "a table is a plain file inside the folder: no link, no '..'")
     if not path.is_file():
         raise _refused(name, "missing_file", f"there is no such file in {folder}")
@@ -108,36 +108,57 @@ def _unzipped(content: bytes, name: str, max_bytes: int) -> bytes:
     try:
         with gzip.open(io.BytesIO(content)) as stream:
             content = stream.read(max_bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise _refused(name, "gzip", "the gzip stream is cut or damaged") from error
+    except (OSError, EOFError, zlib.error):
+        raise _refused(name, "gzip", "the gzip stream is cut or damaged") from None
     if len(content) > max_bytes:
         raise _refused(name, "too_large", f"more than {max_bytes} bytes when unpacked (WELLKEPT_MAX_TABLE_BYTES)")
     return content
 
 
-def _parquet(content: bytes, name: str) -> pa.Table:
+def _parquet(content: bytes, name: str, max_bytes: int) -> pa.Table:
     try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise _refused(name, "parquet", "it cannot be read as parquet: cut or damaged") from error
-    _check_names(table.column_names, name)
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            _check_size(file.metadata, name, max_bytes)
+            table = file.read().replace_schema_metadata()
+        table.validate(full=True)
+        names = table.column_names
+    except (pa.ArrowException, OSError, ValueError, MemoryError):
+        raise _refused(name, "parquet", "it cannot be read as parquet: cut or damaged") from None
+    _check_names(names, name)
     return table
+
+
+def _check_size(metadata: pq.FileMetaData, name: str, max_bytes: int) -> None:
+    """Refuse what would unpack beyond the limit; a cell that was packed to nothing still counts as a byte."""
+    packed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if max(packed, metadata.num_rows * metadata.num_columns) > max_bytes:
+        raise _refused(name, "too_large", f"more than {max_bytes} bytes when unpacked (WELLKEPT_MAX_TABLE_BYTES)")
 
 
 def _csv(content: bytes, name: str, delimiter: str) -> pa.Table:
     content = content.removeprefix(BOM)
     _check_text(content, name)
-    first, _, _ = content.partition(b"\n")
-    names = next(csv.reader([first.decode().rstrip("\r")], delimiter=delimiter), [])
-    _check_names(names, name)
+    filled = (line for line in io.BytesIO(content) if line.strip(b"\r\n"))
+    names = _header(next(filled, b""), name, delimiter)
     rows, wrong = _parse(content, names, delimiter, name)
     if wrong:
         breaches = [Breach(name, row, "row_width") for row in wrong]
         raise InputRefused("row_width", f"{name}: rows with more or fewer fields than the header", breaches)
-    lines = sum(1 for line in io.BytesIO(content) if line.strip(b"\r\n")) - 1
-    if lines != rows.num_rows:
+    lines = sum(1 for _ in filled)
+    if lines != rows.num_rows or rows.column_names != names:
         raise _refused(name, "row_count", f"{rows.num_rows} rows on {lines} lines: a quote is open somewhere")
     return rows
+
+
+def _header(line: bytes, name: str, delimiter: str) -> list[str]:
+    if not line:
+        raise _refused(name, "empty_file", "the file holds no text")
+    try:
+        names = next(csv.reader([line.decode().rstrip("\r\n")], delimiter=delimiter, strict=True))
+    except csv.Error:
+        raise _refused(name, "row_count", "the header is not one line that ends in a line feed") from None
+    _check_names(names, name)
+    return names
 
 
 def _check_text(content: bytes, name: str) -> None:
@@ -151,9 +172,11 @@ def _check_text(content: bytes, name: str) -> None:
 
 
 def _check_names(names: list[str], file: str) -> None:
-    for column in names:
-        if names.count(column) > 1 or not column:
-            raise _refused(file, "duplicate_column", "column names must be there and differ", column=column)
+    """Names are told by their place: without a header line, they would be somebody's values."""
+    wrong = [i for i, column in enumerate(names, 1) if not column.strip() or column in names[: i - 1]]
+    if wrong:
+        breaches = [Breach(file, 0, "duplicate_column", f"column {i}") for i in wrong]
+        raise InputRefused("duplicate_column", f"{file}: column names must be there and differ", breaches)
 
 
 def _parse(content: bytes, names: list[str], delimiter: str, file: str) -> tuple[pa.Table, list[int]]:
@@ -172,6 +195,6 @@ def _parse(content: bytes, names: list[str], delimiter: str, file: str) -> tuple
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
             ),
         )
-    except pa.ArrowInvalid as error:
-        raise _refused(file, "row_count", "the rows cannot be told apart: a quote is open somewhere") from error
+    except pa.ArrowInvalid:
+        raise _refused(file, "row_count", "the rows cannot be told apart: a quote is open somewhere") from None
     return table, wrong
