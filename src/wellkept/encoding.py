@@ -19,6 +19,9 @@ from wellkept.errors import InputRefused
 UNKNOWN = "unknown"
 FEWEST = 20  # training rows that a category needs to have a column of its own
 MOST_LEVELS = 60
+TEXT, NUMBER = pa.string(), pa.float32()
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
+NUMBERS = (pa.types.is_floating, pa.types.is_integer, pa.types.is_null)
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,14 @@ class Encoder:
         Raises
         ------
         InputRefused
-            A feature is missing (`feature_contract`).
+            A feature is missing or of another type (`feature_contract`), or holds an infinite number (`non_finite`).
         """
         if missing := [f.name for f in self.features if f.name not in table.column_names]:
             raise InputRefused("feature_contract", f"{len(missing)} features are missing, the first is {missing[0]}")
         out = np.empty((table.num_rows, len(self.columns)), np.float32)
         at = 0
         for feature in self.features:
-            block = self._block(feature, table[feature.name])
+            block = self._block(feature, _typed(feature, table[feature.name]))
             out[:, at : at + block.shape[1]] = block
             at += block.shape[1]
         return out
@@ -73,7 +76,7 @@ class Encoder:
         return {
             f.name: {
                 "known": 1 - table[f.name].null_count / table.num_rows,
-                "unseen": self._unseen(f, table[f.name]) if f.expression.is_text else 0.0,
+                "unseen": self._unseen(f, _typed(f, table[f.name])) if f.expression.is_text else 0.0,
             }
             for f in self.features
         }
@@ -99,7 +102,7 @@ class Encoder:
 
     def _block(self, feature: Feature, column: pa.ChunkedArray) -> np.ndarray:
         if not feature.expression.is_text:
-            return _numbers(column)[:, None]
+            return _numbers(feature, column)[:, None]
         levels = self.levels[feature.name]
         index = _index(column, levels)
         index[index < 0] = len(levels)
@@ -112,9 +115,7 @@ def fit_encoder(features: list[Feature], table: pa.Table, rows: np.ndarray) -> E
     A feature that never varies in training is dropped, and so is one that repeats an earlier one in every row.
     """
     training = table.take(pa.array(rows))
-    levels = {
-        f.name: _common_levels(training[f.name]) for f in features if f.expression.is_text
-    }
+    levels = {f.name: _common_levels(training[f.name]) for f in features if f.expression.is_text}
     kept, seen = [], set()
     for feature in features:
         block = Encoder((feature,), levels).matrix(training) + np.float32(0)
@@ -137,5 +138,17 @@ def _index(column: pa.ChunkedArray, levels: tuple[str, ...]) -> np.ndarray:
     return pc.fill_null(found, -1).to_numpy().astype(np.int64)
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
-    return column.to_numpy().astype(np.float32, copy=False)
+def _typed(feature: Feature, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column as strings or float32; what is neither text nor a number is not turned into it."""
+    type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    wanted, fits = (TEXT, TEXTS) if feature.expression.is_text else (NUMBER, NUMBERS)
+    if not any(is_such(type_) for is_such in fits):
+        raise InputRefused("feature_contract", f"feature {feature.name} must be {wanted}, not {column.type}")
+    return column if column.type == wanted else column.cast(wanted, safe=False)
+
+
+def _numbers(feature: Feature, column: pa.ChunkedArray) -> np.ndarray:
+    numbers = column.to_numpy()
+    if infinite := np.count_nonzero(np.isinf(numbers)):
+        raise InputRefused("non_finite", f"feature {feature.name} is no finite number in {infinite} rows")
+    return numbers

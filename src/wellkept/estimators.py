@@ -7,31 +7,34 @@ of a patient's own fold never saw that patient, so it can judge them honestly; a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import xgboost
 
-from wellkept.errors import BundleRefused
-from wellkept.history.engine import available_threads
 from wellkept.spec import Logistic, Spec, Trees
+from wellkept.threads import available_threads
 
+LOGISTIC_PARTS = ("center", "scale", "missing_share", "weights", "missing_weights", "intercepts")
 LIMIT = 5.0  # standard deviations beyond which logistic regression does not extrapolate
 
 
 class Estimator(Protocol):
     """What training, scoring and bundles need of a contestant."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """`trees` or `logistic`."""
+        ...
 
     def margins(self, X: np.ndarray) -> np.ndarray:
         """Rows x members, log-odds, float64."""
         ...
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Rows x (columns + 1), averaged over members; the last column is the bias; they add up to the margin."""
+        """Rows x (columns + 1), the members' mean; the last column is the bias; they add up to the mean margin."""
         ...
 
     def files(self) -> dict[str, bytes]:
@@ -56,13 +59,14 @@ class BoostedTrees:
         return self.members[0].num_features()
 
     def margins(self, X: np.ndarray) -> np.ndarray:
-        return np.stack([m.inplace_predict(X, predict_type="margin") for m in self.members], axis=1).astype(float)
+        margins = [m.inplace_predict(X, predict_type="margin") for m in self.members]
+        return np.stack(margins, axis=1).astype(float)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         matrix = xgboost.DMatrix(X, nthread=available_threads())
         total = np.zeros((len(X), self.columns + 1), np.float32)
         for member in self.members:
-            total += member.predict(matrix, pred_contribs=True)
+            total += member.predict(matrix, pred_contribs=True).reshape(total.shape)  # no rows come back flat
         return total / np.float32(len(self.members))
 
     def files(self) -> dict[str, bytes]:
@@ -73,8 +77,8 @@ class BoostedTrees:
 class LogisticRegression:
     """Linear log-odds on standardised columns; missing values have a weight of their own.
 
-    Contributions are weight x (value - training mean), the Shapley values of a linear model with independent
-    columns.
+    Contributions are weight x (value - training mean): the Shapley values of a linear model, beside a patient who is
+    average in every column.
 
     Attributes
     ----------
@@ -112,27 +116,28 @@ class LogisticRegression:
                                 np.full(len(X), bias)])
 
     def files(self) -> dict[str, bytes]:
-        names = ("center", "scale", "missing_share", "weights", "missing_weights", "intercepts")
-        plain = {name: getattr(self, name).tolist() for name in names}
-        return {"logistic.json": json.dumps(plain).encode()}
+        plain = {name: getattr(self, name).tolist() for name in LOGISTIC_PARTS}
+        return {"logistic.json": json.dumps(plain, allow_nan=False).encode()}
 
 
-def estimator_from(files: Mapping[str, bytes]) -> Estimator:
-    """Read back what `files` gave.
+def estimator_from(files: Mapping[str, bytes], kind: str) -> Estimator:
+    """Read back what `files` gave; other files do not disturb.
 
     Raises
     ------
-    BundleRefused
-        There is no model among them, or it cannot be read.
+    ValueError
+        There is not exactly a model of this kind among them, or it cannot be read.
     """
-    boosters = sorted((n for n in files if n.endswith(".ubj")), key=lambda n: int(n.split("-")[1].split(".")[0]))
+    there = {name for name in files if name.endswith(".ubj") or name == "logistic.json"}
+    boosters = [f"trees-{i}.ubj" for i in range(len(there))]
+    if not there or there != {"logistic": {"logistic.json"}, "trees": set(boosters)}.get(kind):
+        raise ValueError("not exactly one model of the kind that is named")
     try:
-        if boosters:
-            return BoostedTrees(tuple(_booster(files[name]) for name in boosters))
-        plain = json.loads(files["logistic.json"])
-        return LogisticRegression(**{name: np.array(values, float) for name, values in plain.items()})
-    except (xgboost.core.XGBoostError, KeyError, ValueError, TypeError) as error:
-        raise BundleRefused("model", "the bundle's model cannot be read") from error
+        if kind == "logistic":
+            return _logistic(json.loads(files["logistic.json"]))
+        return _trees([_booster(files[name]) for name in boosters])
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError("the model cannot be read") from error
 
 
 def fit_trees(
@@ -151,27 +156,72 @@ def fit_trees(
 def fit_logistic(
     X: np.ndarray, label: np.ndarray, weight: np.ndarray, fold: np.ndarray, folds: int, settings: Logistic
 ) -> LogisticRegression:
-    """One logistic regression a fold, on the rows of all other folds."""
-    from sklearn.linear_model import LogisticRegression as Regression
-
+    """One logistic regression a fold, on the rows of all other folds, its penalty chosen inside those rows."""
     center, scale = _mean(X), _spread(X)
     Z, missing = _standardised(X, center, scale)
     share = missing.mean(0)
     # a column that is hardly ever missing gets no weight for it: there is nothing to learn it from
     design = np.column_stack([Z, missing * (share > 0.001)])
-    weights, intercepts = [], []
-    for k in range(folds):
-        rows = fold != k
-        model = Regression(C=settings.inverse_penalty, max_iter=2000)
-        model.fit(design[rows], label[rows], sample_weight=weight[rows])
-        weights.append(model.coef_[0])
-        intercepts.append(model.intercept_[0])
-    both = np.array(weights)
+    members = [_fit_member(design, label, weight, fold, k, folds, settings) for k in range(folds)]
+    weights, intercepts = np.array([w for w, _ in members]), np.array([i for _, i in members])
     columns = X.shape[1]
-    return LogisticRegression(center, scale, share, both[:, :columns], both[:, columns:], np.array(intercepts))
+    return LogisticRegression(center, scale, share, weights[:, :columns], weights[:, columns:], intercepts)
+
+
+def _fit_member(
+    design: np.ndarray, label: np.ndarray, weight: np.ndarray, fold: np.ndarray, k: int, folds: int, settings: Logistic
+) -> tuple[np.ndarray, float]:
+    """Weights and intercept without fold k; the next fold, which member k may see, chooses the penalty."""
+    mine, judge = fold != k, fold == (k + 1) % folds
+    penalties = settings.inverse_penalties
+    if len(penalties) > 1:
+        losses = _losses(design, label, weight, mine & ~judge, judge, penalties)
+        penalties = (penalties[int(np.argmin(losses))],)
+    model = next(_regressions(design[mine], label[mine], weight[mine], penalties))
+    return model.coef_[0].copy(), float(model.intercept_[0])
+
+
+def _losses(
+    design: np.ndarray, label: np.ndarray, weight: np.ndarray, fit: np.ndarray, judge: np.ndarray,
+    penalties: tuple[float, ...],
+) -> list[float]:  # fmt: skip
+    """Log loss on the judging rows for each penalty."""
+    sign = np.where(label[judge], 1.0, -1.0)
+    return [
+        float(np.average(np.logaddexp(0, -sign * model.decision_function(design[judge])), weights=weight[judge]))
+        for model in _regressions(design[fit], label[fit], weight[fit], penalties)
+    ]
+
+
+def _regressions(
+    design: np.ndarray, label: np.ndarray, weight: np.ndarray, penalties: tuple[float, ...]
+) -> Iterator[Any]:
+    """The same model under weaker and weaker penalties, each starting where the last one ended."""
+    from sklearn.linear_model import LogisticRegression as Regression
+
+    model = Regression(max_iter=2000, warm_start=True)
+    for inverse_penalty in penalties:
+        yield model.set_params(C=inverse_penalty).fit(design, label, sample_weight=weight)
+
+
+def _logistic(plain: Mapping[str, list]) -> LogisticRegression:
+    model = LogisticRegression(*(np.array(plain[name], float) for name in LOGISTIC_PARTS))  # type: ignore[arg-type]
+    members, columns = model.weights.shape
+    shapes = [getattr(model, name).shape for name in LOGISTIC_PARTS]
+    if shapes != [(columns,)] * 3 + [(members, columns)] * 2 + [(members,)]:
+        raise ValueError("the parts' shapes do not fit each other")
+    return model
+
+
+def _trees(members: list[xgboost.Booster]) -> BoostedTrees:
+    if len({member.num_features() for member in members}) != 1:
+        raise ValueError("the members do not have the same columns")
+    return BoostedTrees(tuple(members))
 
 
 def _booster(content: bytes) -> xgboost.Booster:
+    if not content.endswith(b"}"):  # XGBoost 3.2 ends the process when an object does not end
+        raise ValueError("a tree file that was cut off")
     booster = xgboost.Booster({"nthread": available_threads()})
     booster.load_model(bytearray(content))
     return booster
