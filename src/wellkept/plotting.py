@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wellkept.evaluating import Tally, net_benefit, smooth_calibration, tally
+from wellkept.performance import net_benefit
+from wellkept.tallying import Tally, smooth_calibration, tally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

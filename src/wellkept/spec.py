@@ -78,7 +78,9 @@ class Trees(Strict):
 class Logistic(Strict):
     """The logistic regression that trees must beat to be shipped."""
 
-    inverse_penalty: float = Field(0.05, gt=0, description="scikit-learn's C on standardised columns")
+    inverse_penalties: tuple[float, ...] = Field(
+        (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), min_length=1, description="scikit-learn's C, chosen inside training"
+    )
 
 
 class Spec(Strict):

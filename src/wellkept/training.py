@@ -9,26 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.automatic import automatic_features, common_codes
+from wellkept.calibrating import calibrate_logistic, sigmoid
 from wellkept.catalogue import Feature, features_of
 from wellkept.encoding import Encoder, fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.estimators import Estimator, fit_logistic, fit_trees
-from wellkept.evaluating import Estimate, calibrate_logistic, metrics, paired_difference, sigmoid
 from wellkept.history import FeatureQuery
+from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort, labels, question
 from wellkept.parts import discover
+from wellkept.performance import paired_difference
 from wellkept.spec import Spec
 
-FEWEST_EVENTS = 50
-RESAMPLES = 200
+FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
+FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class Examples:
         """Positions of the rows with one of these roles."""
         return np.flatnonzero(np.isin(self.role, roles))
 
+    @property
+    def calibration_rows(self) -> np.ndarray:
+        """Where probabilities are calibrated and contestants compared."""
+        return self.rows("calibrate") if "calibrate" in self.role else self.rows("train")
+
+    @property
+    def test_rows(self) -> np.ndarray:
+        """Where performance is stated; where all rows have one date, all of them."""
+        return self.rows("test") if "test" in self.role else self.rows("train")
+
 
 ROLES = ("train", "calibrate", "test", "embargo")
 
@@ -73,12 +84,11 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: the contestant that ships, and the report."""
+    """What training gives: both contestants, and the one that ships."""
 
     encoder: Encoder
     shipped: Contestant
     contestants: dict[str, Contestant]
-    report: dict[str, dict[str, Estimate]]
     trees_minus_logistic: Estimate
     reference_rate: float
     facts: dict[str, str]
@@ -105,21 +115,21 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
 
 
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
-    """Fit both contestants, calibrate them, choose, and judge them on the test rows."""
+    """Fit both contestants, calibrate them, and choose the simpler one unless trees are clearly better."""
     encoder = fit_encoder(data.catalogue, data.features, data.rows("train"))
     if not encoder.features:
         raise NotEnoughData("no_features", "no feature varies over the training rows: is the right data ingested?")
     X = encoder.matrix(data.features)
     say(f"{len(encoder.features)} features in {X.shape[1]} columns, {len(data.rows('train'))} training rows")
-    contestants = {"trees": _trees(X, data, encoder, spec), "logistic": _logistic(X, data, spec)}
+    if (events := int(data.label[data.test_rows].sum())) < FEW_EVENTS:
+        say(f"caution: only {events} events to judge by; the intervals are wide")
+    contestants = {"trees": _trees(X, data, encoder, spec), "logistic": logistic_contestant(X, data, spec)}
     difference = _difference(contestants, data)
     kind = spec.estimator if spec.estimator != "best" else ("trees" if difference.high < 0 else "logistic")
     say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
         f"[{difference.low:+.4f} to {difference.high:+.4f}] on calibration rows")
-    report = _report(contestants, data, spec)
-    facts = _facts(data, encoder)
-    reference = float(data.label[_calibration_rows(data)].mean())
-    return Trained(encoder, contestants[kind], contestants, report, difference, reference, facts)
+    reference = float(data.label[data.calibration_rows].mean())
+    return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
 
 
 def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -136,7 +146,9 @@ def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
     if spec.split.by == "subject":
         return np.full(points.num_rows, "train", dtype=object)
     at = _micros(points["prediction_time"])
-    if len(at) == 0 or at.min() == at.max():
+    if len(at) == 0:
+        return np.full(0, "train", dtype=object)
+    if at.min() == at.max():
         raise SpecRefused("split", "all points have one time: write [split] by = \"subject\"")
     test_from = np.quantile(at, 1 - spec.split.test_share, method="lower")
     known = _micros(points["known_at"]) <= test_from
@@ -188,7 +200,8 @@ def _trees(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Conte
     return _calibrated(fitted, X, data)
 
 
-def _logistic(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
+def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
+    """Logistic regression on the matrix, calibrated."""
     rows = data.rows("train")
     fitted = fit_logistic(X[rows], data.label[rows], _weights(data, rows), data.fold[rows], spec.split.folds,
                           spec.logistic)
@@ -198,7 +211,7 @@ def _logistic(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
 def _calibrated(estimator: Estimator, X: np.ndarray, data: Examples) -> Contestant:
     """Calibrate on margins of members that did not see the patient; where rows must serve twice, across folds."""
     margin = np.take_along_axis(estimator.margins(X), data.fold[:, None], 1)[:, 0]
-    rows = _calibration_rows(data)
+    rows = data.calibration_rows
     slope, intercept = calibrate_logistic(data.label[rows], margin[rows])
     risk = sigmoid(slope * margin + intercept)
     if "test" not in data.role:
@@ -209,38 +222,10 @@ def _calibrated(estimator: Estimator, X: np.ndarray, data: Examples) -> Contesta
     return Contestant(estimator, slope, intercept, risk)
 
 
-def _calibration_rows(data: Examples) -> np.ndarray:
-    return data.rows("calibrate") if "calibrate" in data.role else data.rows("train")
-
-
-def _test_rows(data: Examples) -> np.ndarray:
-    return data.rows("test") if "test" in data.role else data.rows("train")
-
-
 def _difference(contestants: dict[str, Contestant], data: Examples) -> Estimate:
-    rows = _calibration_rows(data)
+    rows = data.calibration_rows
     trees, logistic = contestants["trees"].risk[rows], contestants["logistic"].risk[rows]
     return paired_difference(data.label[rows], trees, logistic, data.subject[rows], loss="log_loss")
-
-
-def _report(contestants: dict[str, Contestant], data: Examples, spec: Spec) -> dict[str, dict[str, Estimate]]:
-    rows = _test_rows(data)
-    label, subject = data.label[rows], data.subject[rows]
-    risks = {name: c.risk[rows] for name, c in contestants.items()}
-    if spec.baseline:
-        risks["baseline"] = _baseline(data, spec).risk[rows]
-    return {name: metrics(label, risk, subject, resamples=RESAMPLES) for name, risk in risks.items()}
-
-
-def _baseline(data: Examples, spec: Spec) -> Contestant:
-    """The one feature that people go by today, as a risk."""
-    chosen = [f for f in data.catalogue if f.name == spec.baseline]
-    if not chosen:
-        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(data.catalogue)} features")
-    encoder = fit_encoder(chosen, data.features, data.rows("train"))
-    if not encoder.features:
-        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} never varies over the training rows")
-    return _logistic(encoder.matrix(data.features), data, spec)
 
 
 def _facts(data: Examples, encoder: Encoder) -> dict[str, str]:
@@ -253,7 +238,3 @@ def _facts(data: Examples, encoder: Encoder) -> dict[str, str]:
     counts = {f"{role}_rows": str(int((data.role == role).sum())) for role in dict.fromkeys(data.role)}
     return {**spans, **counts, "features": str(len(encoder.features)), "columns": str(len(encoder.columns))}
 
-
-def utc(moment: datetime) -> str:
-    """A moment as it is written in names and manifests."""
-    return moment.strftime("%Y-%m-%dT%H%MZ")

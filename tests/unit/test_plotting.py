@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from wellkept.calibrating import sigmoid
 from wellkept.errors import NotEnoughData
-from wellkept.evaluating import sigmoid
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 
 FIGURES = (calibration_figure, discrimination_figure, decision_curve_figure)
