@@ -70,11 +70,13 @@ def _of_code(fact: CodeFacts, windows: tuple[str, ...], words: Mapping[str, str]
     touchpoint, dimension = STAGES.get(code.partition("//")[0], ("other", "customer"))
     measure = f" {unit}" if unit else ""
 
-    def made(suffix: str, expression: Expression, says: str, docs: str, **more: str) -> Feature:
+    def made(
+        suffix: str, expression: Expression, says: str, docs: str, *, unit: str = unit, otherwise: str = "",
+        null: str = f"no {name} on record",
+    ) -> Feature:  # fmt: skip
         return Feature(
             name=f"{code}.{suffix}", expression=expression, says=says.replace("<name>", _plain(name)), docs=docs,
-            touchpoint=touchpoint, dimension=dimension,
-            **{"null": f"no {name} on record", "unit": unit, **more},
+            touchpoint=touchpoint, dimension=dimension, unit=unit, otherwise=otherwise, null=null,
         )  # fmt: skip
 
     features = []

@@ -37,7 +37,8 @@ def run_demo(
     say(f"simulating {patients} patients: SYNTHETIC, no real person is in it")
     simulate(folder / "export", patients=patients, seed=seed)
     batch = jobs.read_batch("tables", folder / "export", now=AS_OF, settings=settings)
-    journeys = jobs.open_journeys(folder / "journeys", settings.model_copy(update={"subject_key": SecretStr(f"demo {seed}")}))
+    keyed = settings.model_copy(update={"subject_key": SecretStr(f"demo {seed}")})
+    journeys = jobs.open_journeys(folder / "journeys", keyed)
     landing = jobs.land(journeys, batch)
     say(f"ingested {landing.added} events of version {landing.version}")
     reports = {t: jobs.train_model(path, journeys.folder, settings, promote=True, say=say) for t, path in specs.items()}

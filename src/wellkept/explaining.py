@@ -56,12 +56,15 @@ def reasons(
 def _largest(contributions: np.ndarray, top: int) -> np.ndarray:
     """Positions of the `top` largest in size, largest first, shape (rows, top); ties by position."""
     size = -np.abs(contributions)
-    if top < size.shape[1]:
-        some = np.sort(np.argpartition(size, top - 1, axis=1)[:, :top], axis=1)
-    else:
-        some = np.tile(np.arange(size.shape[1]), (len(size), 1))
-    order = np.argsort(np.take_along_axis(size, some, 1), axis=1, kind="stable")
-    return np.take_along_axis(some, order, 1)
+    if top == size.shape[1]:
+        return np.argsort(size, axis=1, kind="stable")
+    some = np.sort(np.argpartition(size, top - 1, axis=1)[:, :top], axis=1)
+    found = np.take_along_axis(size, some, 1)
+    chosen = np.take_along_axis(some, np.argsort(found, axis=1, kind="stable"), 1)
+    # where others are as large as the last one found, the partition may have taken the later ones
+    tied = np.count_nonzero(size <= found.max(axis=1, keepdims=True), axis=1) > top
+    chosen[tied] = np.argsort(size[tied], axis=1, kind="stable")[:, :top]
+    return chosen
 
 
 def _sentences(features: tuple[Feature, ...], values: pa.Table, row: np.ndarray, feature: np.ndarray) -> pa.Array:

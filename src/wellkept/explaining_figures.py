@@ -15,7 +15,7 @@ SHOWN = 15
 
 
 def drivers_figure(names: list[str], contributions: np.ndarray, values: np.ndarray) -> Figure:
-    """Beeswarm of the features of largest mean contribution.
+    """Beeswarm of the features of largest mean contribution, over rows spread evenly through all.
 
     Parameters
     ----------
@@ -31,13 +31,14 @@ def drivers_figure(names: list[str], contributions: np.ndarray, values: np.ndarr
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    rows = np.unique(np.linspace(0, len(values) - 1, MOST_ROWS).astype(int))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # shap's own warnings about other libraries
         import shap
 
         figure = plt.figure(figsize=(10, 6))
         shap.plots.beeswarm(
-            shap.Explanation(contributions[:MOST_ROWS, :-1], data=values[:MOST_ROWS], feature_names=names),
+            shap.Explanation(contributions[rows, :-1], data=values[rows], feature_names=names),
             max_display=SHOWN, show=False, plot_size=None,
         )  # fmt: skip
         figure.tight_layout()

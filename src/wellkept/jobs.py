@@ -15,9 +15,10 @@ from wellkept import registry
 from wellkept.bundles import Bundle, champion_of, champions, load_bundle
 from wellkept.contracts import POINTS, REASONS, SCORES, Batch, Limits
 from wellkept.errors import BundleRefused, InputRefused, NotEnoughData, SpecRefused
+from wellkept.evaluating import Report, evaluate, plain
 from wellkept.explaining_figures import drivers_figure
 from wellkept.files import digest_of, sole_writer, sync, write_text
-from wellkept.history import FeatureQuery
+from wellkept.history import FeatureQuery, engine
 from wellkept.journeys import Journeys, Landing, Snapshot
 from wellkept.labelling import scoring_points
 from wellkept.parts import discover
@@ -57,7 +58,7 @@ def land(journeys: Journeys, batch: Batch, accept: frozenset[str] = frozenset())
     return landing
 
 
-def bundle_of(trained: Trained, data: Examples, spec: Spec) -> Bundle:
+def bundle_of(trained: Trained, data: Examples, spec: Spec, report: Report) -> Bundle:
     """Everything that scoring needs, as one bundle."""
     training = data.features.take(pa.array(data.rows("train")))
     return Bundle(
@@ -68,42 +69,29 @@ def bundle_of(trained: Trained, data: Examples, spec: Spec) -> Bundle:
         intercept=trained.shipped.intercept,
         reference_rate=trained.reference_rate,
         facts=trained.facts,
-        metrics=report_of(trained),
+        metrics=plain(trained, report),
         profile=trained.encoder.profile(training),
     )
 
 
-def report_of(trained: Trained) -> dict:
-    """The evaluation as plain data: contestant -> metric -> [value, low, high]."""
-    return {
-        "shipped": trained.shipped.estimator.kind,
-        "log_loss_trees_minus_logistic": _triple(trained.trees_minus_logistic),
-        "test": {
-            name: {metric: _triple(estimate) for metric, estimate in metrics.items()}
-            for name, metrics in trained.report.items()
-        },
-    }
-
-
 def register(trained: Trained, data: Examples, bundle: Bundle, snapshot: Snapshot, settings: Settings) -> int:
     """Track the run in MLflow and register its bundle."""
-    rows = data.rows("test") if "test" in data.role else data.rows("train")
     metrics = {
-        f"{name}.{metric}": estimate.value for name, report in trained.report.items()
-        for metric, estimate in report.items()
+        f"{name}.{metric}{end}": number for name, report in bundle.metrics["test"].items()
+        for metric, triple in report.items() for end, number in zip(("", "_low", "_high"), triple, strict=True)
     }  # fmt: skip
     contexts = dict.fromkeys(("training", "evaluation"), snapshot.digest)
-    figures = _figures(trained, data, bundle, rows)
+    figures = _figures(trained, data, bundle, data.test_rows)
     return registry.register(bundle, mlruns=settings.mlruns, data=contexts, metrics=metrics, figures=figures)
 
 
 def _figures(trained: Trained, data: Examples, bundle: Bundle, rows: np.ndarray) -> dict:
     label, risk = data.label[rows], trained.shipped.risk[rows]
-    table = data.features.take(pa.array(rows))
+    table, features = data.features.take(pa.array(rows)), bundle.encoder.features
     values = np.column_stack([
-        np.full(len(rows), np.nan) if f.expression.is_text else table[f.name].to_numpy() for f in bundle.encoder.features
+        np.full(len(rows), np.nan) if f.expression.is_text else table[f.name].to_numpy() for f in features
     ])  # fmt: skip
-    names = [f.name for f in bundle.encoder.features]
+    names = [f.name for f in features]
     return {
         "calibration": calibration_figure(label, risk),
         "discrimination": discrimination_figure(label, risk),
@@ -124,7 +112,7 @@ def train_model(spec_path: Path, journeys: Path, settings: Settings, *, promote:
     say(f"{spec.target}: points, labels and features from version {snapshot.version} of the journeys")
     data = examples(snapshot, spec)
     trained = train(data, spec, say=say)
-    bundle = bundle_of(trained, data, spec)
+    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec))
     version = register(trained, data, bundle, snapshot, settings)
     promoted = promote or not has_champion(spec.target, settings)
     if promoted:
@@ -187,7 +175,7 @@ def score_population(
 
 def _write_scores(
     snapshot: Snapshot, bundles: list[Bundle], as_of: datetime, folder: Path, narrate: Narrator,
-    accept: frozenset[str], limits: dict,
+    accept: frozenset[str], limits: engine.Limits,
 ) -> dict[str, int]:  # fmt: skip
     rows = {}
     with (
@@ -217,12 +205,12 @@ def _parts(snapshot: Snapshot, points: pa.Table) -> list[pa.Table]:
     return [part.slice(start, CHUNK) for part in by_shard for start in range(0, part.num_rows, CHUNK)]
 
 
-def _features(bundle: Bundle, snapshot: Snapshot, points: pa.Table, limits: dict) -> pa.Table:
+def _features(bundle: Bundle, snapshot: Snapshot, points: pa.Table, limits: engine.Limits) -> pa.Table:
     query = FeatureQuery({f.name: f.expression for f in bundle.encoder.features})
     return query.run(snapshot, POINTS.check(points), **limits)
 
 
-def _limits(settings: Settings) -> dict:
+def _limits(settings: Settings) -> engine.Limits:
     return {"threads": settings.threads, "memory_limit": settings.memory_limit}
 
 
@@ -242,6 +230,3 @@ def _write_run_manifest(
     }  # fmt: skip
     write_text(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
 
-
-def _triple(estimate: object) -> list[float]:
-    return [float(np.round(getattr(estimate, part), 6)) for part in ("value", "low", "high")]

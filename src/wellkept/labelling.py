@@ -56,10 +56,8 @@ def labels(snapshot: Snapshot, points: pa.Table, asked: Question) -> pa.Table:
     """Label each point with what is known by the end of the snapshot."""
     answers = engine.at_points(asked.sql, snapshot, points)
     end = pc.add(points["prediction_time"], pa.scalar(delta(asked.window), pa.duration("us")))
-    if asked.tied_to_encounter:
-        known_at = pc.cast(answers["answered"], pa.timestamp("us")).cast(TIME)
-    else:
-        known_at = end
+    answered = pc.cast(answers["answered"], pa.timestamp("us")).cast(TIME)
+    known_at = answered if asked.tied_to_encounter else end
     seen = pc.less_equal(known_at, pa.scalar(snapshot.observed_until, TIME))
     label = pc.if_else(pc.fill_null(seen, fill_value=False), answers["label"], pa.scalar(None, pa.bool_()))
     return LABELS.check(POINTS.check(points).append_column("label", label).append_column("known_at", known_at))
@@ -126,8 +124,8 @@ def _chosen(snapshot: Snapshot, points: pa.Table, where: tuple[str, ...]) -> pa.
         return points
     conditions = {f"c{i}": _condition(text) for i, text in enumerate(where)}
     held = FeatureQuery(conditions).run(snapshot, points)
-    mask = np.logical_and.reduce([pc.fill_null(pc.equal(held[c], 1.0), fill_value=False).to_numpy() for c in conditions])
-    return points.filter(pa.array(mask))
+    true = [pc.fill_null(pc.equal(held[name], 1.0), fill_value=False).to_numpy() for name in conditions]
+    return points.filter(pa.array(np.logical_and.reduce(true)))
 
 
 def _condition(text: str) -> Expression:

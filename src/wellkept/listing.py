@@ -40,7 +40,8 @@ def report_lines(facts: Mapping) -> list[str]:
     lines = [f"{facts['target']} {facts.get('version', '')}: ships {facts['shipped']}"]
     base = facts["test"][facts["shipped"]]["base_rate"]
     lines.append(f"base rate {_estimate(base)} on the test rows")
-    lines.append(f"{'':20}" + "".join(f"{name + (' (ships)' if name == facts['shipped'] else ''):>30}" for name in names))
+    titles = [f"{name} (ships)" if name == facts["shipped"] else name for name in names]
+    lines.append(f"{'':20}" + "".join(f"{title:>30}" for title in titles))
     for metric, title in METRICS.items():
         lines.append(f"{title:20}" + "".join(f"{_estimate(facts['test'][name][metric]):>30}" for name in names))
     return lines
@@ -53,3 +54,22 @@ def _estimate(triple: list[float]) -> str:
 
 def _first_line(module: object) -> str:
     return (module.__doc__ or "").strip().splitlines()[0]
+
+
+def feature_page() -> str:
+    """The catalogue as a page of docs/."""
+    head = "| feature | touchpoint | dimension | unit | sign | modifiable | what it is | null |"
+    rows = [f"| `{row[0]}` | {' | '.join(row[1:])} |" for row in feature_table()]
+    return "\n".join([PAGE_HEAD, head, "|" + "---|" * 8, *rows, ""])
+
+
+PAGE_HEAD = """# Hand-written features
+
+Made by `python -m wellkept.listing`. *Sign* + means that more of it can only raise the risk, - that it can only lower
+it. Beside these, `features = "auto"` makes count, last value, mean, maximum, time since and category of every code
+that is common enough. Their examples are the tests in `tests/spec/`.
+"""
+
+
+if __name__ == "__main__":
+    print(feature_page(), end="")

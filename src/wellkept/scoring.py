@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from wellkept.bundles import Bundle
+from wellkept.calibrating import sigmoid
 from wellkept.contracts import SCORES
 from wellkept.errors import Breach, InputHeld
 from wellkept.explaining import TOP, reasons
@@ -42,7 +43,7 @@ def score(
     scores = SCORES.check(pa.table({
         **{name: points[name] for name in points.column_names},
         "target": pa.repeat(bundle.target, rows),
-        "risk": pa.array((1 / (1 + np.exp(-margin))).astype(np.float32)),
+        "risk": pa.array(sigmoid(margin).astype(np.float32)),
         "reference_rate": pa.repeat(pa.scalar(bundle.reference_rate, pa.float32()), rows),
         "margin": pa.array(margin.astype(np.float32)),
         "model_version": pa.repeat(bundle.version, rows),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wellkept.listing import feature_page
 from wellkept.parts import discover
 from wellkept.spec import Spec, load_spec
 
@@ -50,3 +51,10 @@ def test_no_committed_text_names_a_registry_host() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "index-url" not in lock.replace("--no-emit-index-url", "")
     assert "://" not in lock
+
+
+def test_the_feature_page_is_what_the_catalogue_says() -> None:
+    """New families are welcome; `python -m wellkept.listing > docs/features.md` adds them."""
+    written = set((ROOT / "docs" / "features.md").read_text().splitlines())
+    stale = {line for line in written if line.startswith("| `")} - set(feature_page().splitlines())
+    assert not stale

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def linted(root: Path) -> subprocess.CompletedProcess:
-    code = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports_command as c; c(['--no-cache'])"
+    code = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports_command as lint; "
+    code += "lint(['--no-cache'])"
     return subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
 
 

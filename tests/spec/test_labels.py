@@ -93,7 +93,9 @@ EXAMPLES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("why", "sentence", "seen_until", "journey", "expected"), EXAMPLES, ids=[e[0] for e in EXAMPLES])
+@pytest.mark.parametrize(
+    ("why", "sentence", "seen_until", "journey", "expected"), EXAMPLES, ids=[e[0] for e in EXAMPLES]
+)
 def test_a_label_is_what_its_example_says(why, sentence, seen_until, journey, expected, store) -> None:
     rows, at, encounter = drawn(journey)
     somebody = [{"subject_id": 2, "time": seen_until, "code": "SOMEBODY ELSE"}]
@@ -129,7 +131,8 @@ def test_the_cohort_has_a_point_after_each_event_until_a_later_one_takes_over(st
 
 
 def test_points_keep_to_the_conditions_on_what_was_last_known(store) -> None:
-    points = cohort(store(VISITS), Points(each="VISIT//COMPLETED", after=("24h",), where=('VISIT//COMPLETED == "chronic"',)))
+    chronic = Points(each="VISIT//COMPLETED", after=("24h",), where=('VISIT//COMPLETED == "chronic"',))
+    points = cohort(store(VISITS), chronic)
     assert drawn_points(points) == {(1, 11, "a"), (2, 41, "c")}
 
 

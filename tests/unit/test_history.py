@@ -181,7 +181,7 @@ def test_the_language_has_no_word_for_the_future() -> None:
 
 
 @pytest.mark.parametrize("wrong", [
-    lambda: past.of(),
+    past.of,
     lambda: past.of("A").valued("=>", 3),
     lambda: past.of("A").last() + past.of("A").last_text(),
     lambda: past.of("A").last().coalesce("none"),

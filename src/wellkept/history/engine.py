@@ -3,17 +3,17 @@
 ``points``: point (position in the table given), subject_id, moment, encounter_id.
 ``events``: subject_id, known, happened, code, value, text, encounter_id, sequence.
 
-`moment`, `known` and `happened` are microseconds since 1970 (UTC). A static event is known since ever and happened at no
-time. `sequence` orders the events of one subject. Memory is bounded by the largest shard; beyond `memory_limit`
-DuckDB spills to disk.
+`moment`, `known` and `happened` are microseconds since 1970 (UTC). A static event is known since ever and happened
+at no time. `sequence` orders the events of one subject. Memory is bounded by the largest shard; beyond
+`memory_limit` DuckDB spills to disk.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import duckdb
 import numpy as np
@@ -21,18 +21,21 @@ import pyarrow as pa
 
 from wellkept.contracts import EVENTS, POINTS
 from wellkept.journeys import Snapshot
+from wellkept.threads import available_threads
 
 MEMORY_LIMIT = "3GB"
 SINCE_EVER = -(2**62)
 NO_EVENTS = EVENTS.schema.append(pa.field("sequence", pa.int64())).empty_table()
 
 
-def available_threads() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class Limits(TypedDict, total=False):
+    """What a query may take; by default all threads that this process may use, and MEMORY_LIMIT."""
+
+    threads: int
+    memory_limit: str
 
 
-def at_points(sql: str, snapshot: Snapshot, points: pa.Table, **limits: object) -> pa.Table:
+def at_points(sql: str, snapshot: Snapshot, points: pa.Table, **limits: Unpack[Limits]) -> pa.Table:
     """Run `sql`, which gives one row with a column `point` for each point, shard by shard; in the order of `points`."""
     answers = list(_by_shard(sql, snapshot, points, **limits))
     if not answers:
@@ -42,14 +45,14 @@ def at_points(sql: str, snapshot: Snapshot, points: pa.Table, **limits: object) 
     return pa.concat_tables(tables).take(pa.array(back)).combine_chunks()
 
 
-def at_points_of(sql: str, events: pa.Table, points: pa.Table, **limits: object) -> pa.Table:
+def at_points_of(sql: str, events: pa.Table, points: pa.Table, **limits: Unpack[Limits]) -> pa.Table:
     """The same over events at hand, as `Snapshot.of_subject` gives them."""
     with _connection(**limits) as connection:
         connection.register("given_events", events)
         return _in_order(_answer(connection, sql, "given_events", points))
 
 
-def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limits: object) -> pa.Table:
+def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limits: Unpack[Limits]) -> pa.Table:
     """Run `sql` for each shard and stack the answers; with `points`, only where one of them is."""
     points = POINTS.schema.empty_table() if points is None else points
     return pa.concat_tables([table for _, table in _by_shard(sql, snapshot, points, everywhere=points.num_rows == 0,
@@ -57,7 +60,7 @@ def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limit
 
 
 def _by_shard(
-    sql: str, snapshot: Snapshot, points: pa.Table, *, everywhere: bool = False, **limits: object
+    sql: str, snapshot: Snapshot, points: pa.Table, *, everywhere: bool = False, **limits: Unpack[Limits]
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
     shard_of = snapshot.shard_of(points["subject_id"].to_numpy())
     with _connection(**limits) as connection:

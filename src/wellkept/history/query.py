@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Unpack
 
 import pyarrow as pa
 
@@ -43,11 +44,11 @@ class FeatureQuery:
         self.columns = list(columns)
         self.sql = _Compiler().compile(columns)
 
-    def run(self, snapshot: Snapshot, points: pa.Table, **limits: object) -> pa.Table:
+    def run(self, snapshot: Snapshot, points: pa.Table, **limits: Unpack[engine.Limits]) -> pa.Table:
         """Features at many points of a snapshot, shard by shard, in the order of `points`."""
         return engine.at_points(self.sql, snapshot, POINTS.check(points), **limits)
 
-    def run_on(self, events: pa.Table, points: pa.Table, **limits: object) -> pa.Table:
+    def run_on(self, events: pa.Table, points: pa.Table, **limits: Unpack[engine.Limits]) -> pa.Table:
         """The same query over events at hand, sorted as the journey store sorts them (one patient, online)."""
         return engine.at_points_of(self.sql, events, POINTS.check(points), **limits)
 

@@ -11,7 +11,7 @@ import contextlib
 import io
 import logging
 import os
-import shutil
+import re
 import subprocess
 import tempfile
 import warnings
@@ -40,7 +40,8 @@ def register(
     data
         Digest of the journey snapshot, by context (training, evaluation).
     metrics, figures
-        What is logged by these names. No patient's row, identifier or text is logged.
+        What is logged by these names, with `_` for any character but letters, digits and ``._-``. No patient's row,
+        identifier or text is logged.
     """
     mlflow = _mlflow(mlruns)
     _use_experiment(mlflow, bundle.target, mlruns)
@@ -48,56 +49,74 @@ def register(
         mlflow.log_params({**_flat(bundle.spec.model_dump(mode="json")), **bundle.facts})
         mlflow.set_tags({"spec_digest": bundle.spec.digest, "git_commit": _git_commit(),
                          **{f"{context}_data": digest for context, digest in data.items()}})
-        mlflow.log_metrics(dict(metrics))
+        mlflow.log_metrics({_name(name): value for name, value in metrics.items()})
         for context, digest in data.items():
-            mlflow.log_input(_dataset(mlflow, digest), context=context)
+            mlflow.log_input(_dataset(digest), context=context)
         for name, figure in figures.items():
-            mlflow.log_figure(figure, f"figures/{name}.png")
+            mlflow.log_figure(figure, f"figures/{_name(name)}.png")
         folder = write_bundle(bundle, Path(scratch) / "bundle")
         info = _log_model(mlflow, bundle, folder)
         version = int(info.registered_model_version)
-        _client(mlflow).set_registered_model_alias(bundle.target, "challenger", str(version))
+        mlflow.MlflowClient().set_registered_model_alias(bundle.target, "challenger", str(version))
     return version
 
 
 def promote(target: str, version: int, *, models: Path, mlruns: Path) -> Path:
     """Put a registered version into service: export, verify, move the pointer, then the alias.
 
+    An older version is put back in the same way. What was exported before is verified again, and exported once more
+    if it is damaged.
+
     Raises
     ------
     BundleRefused
-        The registered bundle is not what was written; whatever was in service stays.
+        There is no such version, or it is not what was written; whatever was in service stays.
     """
     mlflow = _mlflow(mlruns)
     folder = models / target / str(version)
-    if not folder.exists():
+    if not _is_sound(folder, target):
         _export(mlflow, target, version, folder)
-    load_bundle(folder)
     write_text(models / target / "champion", f"{version}\n")
-    _client(mlflow).set_registered_model_alias(target, "champion", str(version))
+    mlflow.MlflowClient().set_registered_model_alias(target, "champion", str(version))
     return folder
 
 
+def _is_sound(folder: Path, target: str) -> bool:
+    try:
+        return load_bundle(folder).target == target
+    except BundleRefused:
+        return False
+
+
 def _export(mlflow: Any, target: str, version: int, folder: Path) -> None:
+    """Download into a scratch folder, verify there, and only then put it in its place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as scratch:
-        downloaded = Path(mlflow.artifacts.download_artifacts(f"models:/{target}/{version}", dst_path=scratch))
-        bundle = downloaded / "artifacts" / "bundle"
-        if not bundle.is_dir():
-            raise BundleRefused("missing_file", f"version {version} of {target} in MLflow holds no bundle")
-        load_bundle(bundle)
-        for path in bundle.iterdir():
+        bundle = _downloaded(mlflow, target, version, Path(scratch))
+        if load_bundle(bundle).target != target:
+            raise BundleRefused("target", f"version {version} of {target} in MLflow predicts another target")
+        for path in (*bundle.iterdir(), bundle):
             sync(path)
-        shutil.move(str(bundle), folder)
+        if folder.exists():
+            folder.rename(Path(scratch) / "damaged")
+        bundle.rename(folder)
         sync(folder.parent)
+
+
+def _downloaded(mlflow: Any, target: str, version: int, scratch: Path) -> Path:
+    try:
+        model = Path(mlflow.artifacts.download_artifacts(f"models:/{target}/{version}", dst_path=str(scratch)))
+    except (mlflow.MlflowException, OSError) as error:
+        raise BundleRefused("no_version", f"MLflow cannot give version {version} of {target}") from error
+    return model / "artifacts" / "bundle"
 
 
 def _log_model(mlflow: Any, bundle: Bundle, folder: Path) -> Any:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    columns = [
-        ColSpec(DataType.string if f.expression.is_text else DataType.float, f.name, required=False)
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string if f.expression.is_text else DataType.double, f.name, required=False)
         for f in bundle.encoder.features
     ]
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
@@ -112,16 +131,18 @@ def _log_model(mlflow: Any, bundle: Bundle, folder: Path) -> Any:
         )
 
 
-def _dataset(mlflow: Any, digest: str) -> Any:
+def _dataset(digest: str) -> Any:
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    return MetaDataset(CodeDatasetSource({"mlflow.source.name": "journeys"}), name="journeys", digest=digest[:36])
+    source = CodeDatasetSource({"mlflow.source.name": "journeys"})
+    return MetaDataset(source, name="journeys", digest=digest[:36])  # type: ignore[abstract]  # it is not, when run
 
 
 def _mlflow(mlruns: Path) -> Any:
     """MLflow on `mlruns/mlflow.db`, artifacts beside it, without telemetry and without chatter."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_DISABLE_SCHEMA_DETAILS"] = "true"  # its errors would show the rows that it was given
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # import-time warnings of libraries that are not ours
@@ -130,7 +151,9 @@ def _mlflow(mlruns: Path) -> Any:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     mlruns.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(f"sqlite:///{mlruns.resolve() / 'mlflow.db'}")
+    database = f"sqlite:///{mlruns.resolve() / 'mlflow.db'}"
+    mlflow.set_tracking_uri(database)
+    mlflow.set_registry_uri(database)  # whatever MLFLOW_REGISTRY_URI says
     return mlflow
 
 
@@ -141,13 +164,17 @@ def _use_experiment(mlflow: Any, target: str, mlruns: Path) -> None:
     mlflow.set_experiment(target)
 
 
-def _client(mlflow: Any) -> Any:
-    return mlflow.MlflowClient()
-
-
 def _git_commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    except OSError:  # there is no git on this machine
+        return "not known"
     return done.stdout.strip() or "not in a git checkout"
+
+
+def _name(name: str) -> str:
+    """A name that is one path component, whatever it was made of."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "_"
 
 
 def _flat(data: Mapping, prefix: str = "") -> dict[str, str]:

@@ -14,7 +14,8 @@ from wellkept.labelling import SAME_ENCOUNTER, Question, sql_any_code
 SAYS = "asks whether an event comes in the window, or does not"
 EXAMPLE = "no event of VISIT//COMPLETED within 365d"
 GRAMMAR = re.compile(
-    r"(?P<no>no )?event of (?P<codes>[^\s,]+(?:, ?[^\s,]+)*) within (?P<window>\d+[hd])(?P<same> in the same encounter)?"
+    r"(?P<no>no )?event of (?P<codes>[^\s,]+(?:, ?[^\s,]+)*) within (?P<window>\d+[hd])"
+    r"(?P<same> in the same encounter)?"
 )
 
 
