@@ -55,6 +55,11 @@ class Feature:
         if self.touchpoint not in TOUCHPOINTS or self.dimension not in DIMENSIONS or self.monotone not in (-1, 0, 1):
             raise SpecRefused("feature", f"feature {self.name}: touchpoint, dimension or monotone is no known one")
 
+    @property
+    def topic(self) -> str:
+        """What it is about: the first code that it asks for, so that calls in 30 and in 90 days are one topic."""
+        return next((a.selection.codes[0] for a in self.expression.aggregates()), self.name)
+
     def sentence(self, value: float | str | None) -> str:
         """The reason in words for one patient's value; None and NaN mean not known."""
         if value is None or value != value:

@@ -16,7 +16,10 @@ def reasons(
     points: pa.Table, target: str, features: tuple[Feature, ...], values: pa.Table, contributions: np.ndarray,
     *, top: int = TOP,
 ) -> pa.Table:  # fmt: skip
-    """The `top` features of largest contribution for each row, largest first.
+    """The `top` topics of largest contribution for each row, largest first.
+
+    Features about one code (its count in 30 days, in 90 days, ...) are one topic, so that no two reasons say the same:
+    their contributions are added up, which is exact, and the one that moves the row most that way gives the words.
 
     Parameters
     ----------
@@ -29,12 +32,15 @@ def reasons(
 
     Returns
     -------
-    A table that fits REASONS, `top` rows for each point (fewer when there are fewer features).
+    A table that fits REASONS, `top` rows for each point (fewer when there are fewer topics).
     """
-    rows, top = len(contributions), min(top, len(features))
-    chosen = _largest(contributions[:, :-1], top)
+    topic = _topics(features)
+    by_topic = _summed(contributions[:, :-1], topic)
+    rows, top = len(contributions), min(top, by_topic.shape[1])
+    chosen = _largest(by_topic, top)
     row = np.repeat(np.arange(rows), top)
-    feature = chosen.ravel()
+    contribution = by_topic[row, chosen.ravel()]
+    feature = _leading(contributions, topic, row, chosen.ravel(), contribution)
     catalogue = pa.table({
         "feature": [f.name for f in features], "touchpoint": [f.touchpoint for f in features],
         "dimension": [f.dimension for f in features], "modifiable": [f.modifiable for f in features],
@@ -45,12 +51,37 @@ def reasons(
         "target": pa.repeat(target, rows * top),
         "rank": pa.array(np.tile(np.arange(1, top + 1), rows), pa.int8()),
         "feature": catalogue["feature"],
-        "contribution": pa.array(contributions[row, feature].astype(np.float32)),
+        "contribution": pa.array(contribution.astype(np.float32)),
         "sentence": _sentences(features, values, row, feature),
         "touchpoint": catalogue["touchpoint"],
         "dimension": catalogue["dimension"],
         "modifiable": catalogue["modifiable"],
     }))  # fmt: skip
+
+
+def _topics(features: tuple[Feature, ...]) -> np.ndarray:
+    """Each feature's topic, counted in order of first use."""
+    names = list(dict.fromkeys(f.topic for f in features))
+    return np.array([names.index(f.topic) for f in features], int)
+
+
+def _summed(contributions: np.ndarray, topic: np.ndarray) -> np.ndarray:
+    """Rows x topics: each row on its own, so that one row alone has the same bits as in a batch."""
+    order = np.argsort(topic, kind="stable")
+    starts = np.flatnonzero(np.diff(topic[order], prepend=-1))
+    return np.add.reduceat(contributions[:, order], starts, axis=1)
+
+
+def _leading(
+    contributions: np.ndarray, topic: np.ndarray, row: np.ndarray, chosen: np.ndarray, contribution: np.ndarray
+) -> np.ndarray:
+    """For each (row, topic), the topic's feature that moves the row most in the direction of all of them."""
+    feature = np.empty(len(row), np.int64)
+    for one in np.unique(chosen):
+        entries, members = np.flatnonzero(chosen == one), np.flatnonzero(topic == one)
+        signed = contributions[row[entries]][:, members] * np.sign(contribution[entries])[:, None]
+        feature[entries] = members[signed.argmax(axis=1)]
+    return feature
 
 
 def _largest(contributions: np.ndarray, top: int) -> np.ndarray:

@@ -50,6 +50,15 @@ def test_there_are_no_more_reasons_than_features_or_than_asked_for():
     assert explained([[0.1, 0.2, 0.3, 0.0]], top=2)["feature"].to_pylist() == ["age", "channel"]
 
 
+def test_features_on_one_topic_are_one_reason_in_the_words_of_the_one_that_moves_most():
+    month = dataclasses.replace(WAIT, name="wait_30d", says="waited {value:.0f} lately")
+    table = pa.table({name: pa.array([10.0, 10.0], pa.float32()) for name in ("wait", "age", "wait_30d")})
+    why = explained([[0.3, -0.4, 0.2, 9.0], [0.3, 0.4, -0.5, 9.0]], (WAIT, AGE, month), table)
+    assert why["feature"].to_pylist() == ["wait", "age", "age", "wait_30d"]
+    np.testing.assert_allclose(why["contribution"].to_numpy(), [0.5, -0.4, 0.4, -0.2], rtol=1e-6)
+    assert why["sentence"].to_pylist()[-1] == "waited 10 lately"
+
+
 @pytest.mark.parametrize("levels", [1, 2, 4])
 def test_equal_contributions_rank_in_the_order_of_the_features(levels: int):
     random = np.random.default_rng(levels)
