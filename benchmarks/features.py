@@ -115,7 +115,7 @@ def ours(chosen: argparse.Namespace) -> None:
     features = FeatureQuery(columns).run(Journeys(chosen.folder / "journeys").snapshot(), points, threads=THREADS)
     table = pa.table({**{name: points[name] for name in points.column_names},
                       **{name: features[name] for name in features.column_names}})  # fmt: skip
-    pq.write_table(table, chosen.folder / "ours.parquet")
+    pq.write_table(table, chosen.folder / "ours.parquet", use_dictionary=False)  # numbers that seldom repeat
 
 
 def by_hand(chosen: argparse.Namespace) -> None:

@@ -40,16 +40,16 @@ def at_points(sql: str, snapshot: Snapshot, points: pa.Table, **limits: Unpack[L
     answers = list(_by_shard(sql, snapshot, points, **limits))
     if not answers:
         return at_points_of(sql, NO_EVENTS, points, **limits)
-    back = np.argsort(np.concatenate([rows for rows, _ in answers]), kind="stable")
-    tables = [_in_order(table) for _, table in answers]
-    return pa.concat_tables(tables).take(pa.array(back)).combine_chunks()
+    place = np.concatenate([rows[table["point"].to_numpy()] for rows, table in answers])
+    table = pa.concat_tables([table.drop_columns(["point"]) for _, table in answers])
+    return table.take(pa.array(np.argsort(place, kind="stable"))).combine_chunks()
 
 
 def at_points_of(sql: str, events: pa.Table, points: pa.Table, **limits: Unpack[Limits]) -> pa.Table:
     """The same over events at hand, as `Snapshot.of_subject` gives them."""
     with _connection(**limits) as connection:
         connection.register("given_events", events)
-        return _in_order(_answer(connection, sql, "given_events", points))
+        return _answer(connection, sql, "given_events", points).sort_by("point").drop_columns(["point"])
 
 
 def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limits: Unpack[Limits]) -> pa.Table:
@@ -95,10 +95,6 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, source: str, points
         SELECT subject_id, COALESCE(epoch_us("time"), {SINCE_EVER}) AS known, epoch_us(event_at) AS happened,
                code, numeric_value AS value, text_value AS text, encounter_id, sequence FROM {source}""")
     return connection.sql(sql).to_arrow_table()
-
-
-def _in_order(table: pa.Table) -> pa.Table:
-    return table.sort_by("point").drop_columns(["point"])
 
 
 def _parquet(path: Path) -> str:

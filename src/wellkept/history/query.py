@@ -111,10 +111,10 @@ FROM points p LEFT JOIN by_point b ON b.point = p.point"""
             case "count":
                 return f"COALESCE(CAST({self._leaf('SUM', self._count(chosen), chosen)} AS DOUBLE), 0)"
             case "sum":
-                return f"CAST({self._leaf('SUM', self._sum(chosen), chosen)} AS DOUBLE)"
+                return self._total(chosen)
             case "mean":
                 numbered = replace(chosen, conditions=(*chosen.conditions, ("value", "known", 0)))
-                total, count = self._sql(Aggregate("sum", chosen)), self._leaf("SUM", self._count(numbered), chosen)
+                total, count = self._total(chosen), self._leaf("SUM", self._count(numbered), chosen)
                 return f"({total} / CAST({count} AS DOUBLE))"
             case "max" | "min" as extreme:
                 figure = self._figure(f"{extreme.upper()}({_when(chosen, 'value')})")
@@ -131,27 +131,37 @@ FROM points p LEFT JOIN by_point b ON b.point = p.point"""
     def _count(self, chosen: Selection) -> str:
         return self._figure(f"COUNT({_when(chosen, '1')})")
 
-    def _sum(self, chosen: Selection) -> str:
-        return self._figure(f"SUM({_when(chosen, 'exact')})")
+    def _total(self, chosen: Selection) -> str:
+        """The sum, rounded to a double only once it is whole."""
+        exact = f"SUM({_when(chosen, 'exact')})"
+        if _is_one_code(chosen):
+            return self._leaf("MAX", self._figure(f"CAST({exact} AS DOUBLE)"), chosen)
+        return f"CAST({self._leaf('SUM', self._figure(exact), chosen)} AS DOUBLE)"
 
     def _nearest(self, extreme: str, column: str, chosen: Selection) -> str:
         """The value of the latest or earliest selected event that has one."""
         has = replace(chosen, conditions=(*chosen.conditions, (column, "known", 0)))
         position = _when(has, "sequence")
         value = self._figure(f"{extreme}_BY({column}, {position})")
-        if len(chosen.codes) == 1 and not chosen.codes[0].endswith("*"):
+        if _is_one_code(chosen):
             return self._leaf("MAX", value, chosen)
         where = _any_code(chosen.codes, "code")
         position = self._figure(f"{extreme}({position})")
         leaf = f"{extreme}_BY({value}, CASE WHEN {where} THEN {position} END)"
-        return f"b.{self.leaves.setdefault(leaf, f'l{len(self.leaves)}')}"
+        return self.leaves.setdefault(leaf, f"l{len(self.leaves)}")
 
     def _figure(self, sql: str) -> str:
         return self.figures.setdefault(sql, f"f{len(self.figures)}")
 
     def _leaf(self, combine: str, figure: str, chosen: Selection) -> str:
+        if _is_one_code(chosen):
+            combine = "MAX"  # there is one figure to combine, and this costs least
         sql = f"{combine}(CASE WHEN {_any_code(chosen.codes, 'code')} THEN {figure} END)"
-        return f"b.{self.leaves.setdefault(sql, f'l{len(self.leaves)}')}"
+        return self.leaves.setdefault(sql, f"l{len(self.leaves)}")
+
+
+def _is_one_code(chosen: Selection) -> bool:
+    return len(chosen.codes) == 1 and not chosen.codes[0].endswith("*")
 
 
 def _when(chosen: Selection, value: str) -> str:
