@@ -26,6 +26,7 @@ from wellkept.plotting import calibration_figure, decision_curve_figure, discrim
 from wellkept.progress import Narrator
 from wellkept.scoring import hold_if_odd, score
 from wellkept.settings import Settings
+from wellkept.snapshots import together
 from wellkept.spec import Spec, load_spec
 from wellkept.training import Examples, Trained, examples, train
 
@@ -199,10 +200,11 @@ def _write_scores(
 
 
 def _parts(snapshot: Snapshot, points: pa.Table) -> list[pa.Table]:
-    """The points of one shard at a time, and a bounded number of them, so that memory is bounded too."""
+    """A bounded number of points at a time, those of one shard together, so that memory is bounded too."""
     shard_of = snapshot.shard_of(points["subject_id"].to_numpy())
-    by_shard = [points.take(pa.array(np.flatnonzero(shard_of == shard))) for shard in np.unique(shard_of)]
-    return [part.slice(start, CHUNK) for part in by_shard for start in range(0, part.num_rows, CHUNK)]
+    sizes = dict(zip(*(a.tolist() for a in np.unique(shard_of, return_counts=True)), strict=True))
+    groups = [points.take(pa.array(np.flatnonzero(np.isin(shard_of, shards)))) for shards in together(sizes, CHUNK)]
+    return [part.slice(start, CHUNK) for part in groups for start in range(0, part.num_rows, CHUNK)]
 
 
 def _features(bundle: Bundle, snapshot: Snapshot, points: pa.Table, limits: engine.Limits) -> pa.Table:

@@ -54,6 +54,10 @@ class Snapshot:
         """The shard of each subject."""
         return np.mod(subject_ids, self.shards)
 
+    def events_of(self, shard: int) -> int:
+        """How many events a shard holds."""
+        return self.manifest["files"].get(str(shard), {"rows": 0})["rows"]
+
     def path(self, shard: int) -> Path | None:
         """The file of a shard, verified against its sha256; None when the shard is empty."""
         entry = self.manifest["files"].get(str(shard))
@@ -76,6 +80,20 @@ class Snapshot:
         except (OSError, pa.ArrowException) as error:
             raise JourneysDamaged("damaged_shard", f"{path} cannot be read: restore it from a backup") from error
         return table.filter(pc.equal(table["subject_id"], subject_id))
+
+
+def together(sizes: Mapping[int, int], most: int) -> list[list[int]]:
+    """Neighbouring shards whose sizes add up to at most `most`, so that small ones cost one query, not many."""
+    groups: list[list[int]] = []
+    total = 0
+    for shard, size in sizes.items():
+        if groups and total + size <= most:
+            groups[-1].append(shard)
+            total += size
+        else:
+            groups.append([shard])
+            total = size
+    return groups
 
 
 def in_force(folder: Path) -> bool:

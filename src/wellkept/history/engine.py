@@ -21,9 +21,11 @@ import pyarrow as pa
 
 from wellkept.contracts import EVENTS, POINTS
 from wellkept.journeys import Snapshot
+from wellkept.snapshots import together
 from wellkept.threads import available_threads
 
 MEMORY_LIMIT = "3GB"
+AT_ONCE = 1_000_000  # events of one query; a shard that holds more is asked alone
 SINCE_EVER = -(2**62)
 NO_EVENTS = EVENTS.schema.append(pa.field("sequence", pa.int64())).empty_table()
 
@@ -36,7 +38,7 @@ class Limits(TypedDict, total=False):
 
 
 def at_points(sql: str, snapshot: Snapshot, points: pa.Table, **limits: Unpack[Limits]) -> pa.Table:
-    """Run `sql`, which gives one row with a column `point` for each point, shard by shard; in the order of `points`."""
+    """Run `sql`, which gives one row with a column `point` for each point; answers in the order of `points`."""
     answers = list(_by_shard(sql, snapshot, points, **limits))
     if not answers:
         return at_points_of(sql, NO_EVENTS, points, **limits)
@@ -53,7 +55,7 @@ def at_points_of(sql: str, events: pa.Table, points: pa.Table, **limits: Unpack[
 
 
 def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limits: Unpack[Limits]) -> pa.Table:
-    """Run `sql` for each shard and stack the answers; with `points`, only where one of them is."""
+    """Run `sql` for some shards at a time and stack the answers; with `points`, only where one of them is."""
     points = POINTS.schema.empty_table() if points is None else points
     return pa.concat_tables([table for _, table in _by_shard(sql, snapshot, points, everywhere=points.num_rows == 0,
                                                              **limits)])
@@ -63,12 +65,13 @@ def _by_shard(
     sql: str, snapshot: Snapshot, points: pa.Table, *, everywhere: bool = False, **limits: Unpack[Limits]
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
     shard_of = snapshot.shard_of(points["subject_id"].to_numpy())
+    asked = [s for s in range(snapshot.shards) if (everywhere and snapshot.events_of(s)) or (shard_of == s).any()]
     with _connection(**limits) as connection:
-        for shard in range(snapshot.shards):
-            rows, path = np.flatnonzero(shard_of == shard), snapshot.path(shard)
-            if len(rows) or (everywhere and path):
-                source = _parquet(path) if path else "no_events"
-                yield rows, _answer(connection, sql, source, points.take(pa.array(rows)))
+        for shards in together({s: snapshot.events_of(s) for s in asked}, AT_ONCE):
+            rows = np.flatnonzero(np.isin(shard_of, shards))
+            paths = [path for s in shards if (path := snapshot.path(s))]
+            source = _parquet(paths) if paths else "no_events"
+            yield rows, _answer(connection, sql, source, points.take(pa.array(rows)))
 
 
 def _connection(*, threads: int = 0, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
@@ -97,5 +100,6 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, source: str, points
     return connection.sql(sql).to_arrow_table()
 
 
-def _parquet(path: Path) -> str:
-    return "read_parquet('{}')".format(str(path).replace("'", "''"))
+def _parquet(paths: list[Path]) -> str:
+    quoted = ["'" + str(path).replace("'", "''") + "'" for path in paths]
+    return f"read_parquet([{', '.join(quoted)}])"
