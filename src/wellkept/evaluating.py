@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
 from wellkept.intervals import Estimate
@@ -14,13 +16,13 @@ RESAMPLES = 200
 Report = dict[str, dict[str, Estimate]]
 
 
-def evaluate(trained: Trained, data: Examples, spec: Spec) -> Report:
-    """Contestant -> metric -> estimate, on the test rows.
+def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | None = None) -> Report:
+    """Contestant -> metric -> estimate, on the test rows or on other rows that no contestant learned from.
 
     Beside both contestants stands `baseline`, when the model's TOML names one: a logistic regression on the one
     feature that people go by today.
     """
-    rows = data.test_rows
+    rows = data.test_rows if rows is None else rows
     contestants = dict(trained.contestants)
     if spec.baseline:
         contestants["baseline"] = _baseline(data, spec)
