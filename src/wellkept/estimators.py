@@ -59,14 +59,18 @@ class BoostedTrees:
         return self.members[0].num_features()
 
     def margins(self, X: np.ndarray) -> np.ndarray:
+        if len(X) == 0:  # XGBoost 3.4 warns of it
+            return np.zeros((0, len(self.members)))
         margins = [m.inplace_predict(X, predict_type="margin") for m in self.members]
         return np.stack(margins, axis=1).astype(float)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        matrix = xgboost.DMatrix(X, nthread=available_threads())
         total = np.zeros((len(X), self.columns + 1), np.float32)
+        if len(X) == 0:
+            return total
+        matrix = xgboost.DMatrix(X, nthread=available_threads())
         for member in self.members:
-            total += member.predict(matrix, pred_contribs=True).reshape(total.shape)  # no rows come back flat
+            total += member.predict(matrix, pred_contribs=True)
         return total / np.float32(len(self.members))
 
     def files(self) -> dict[str, bytes]:
