@@ -106,7 +106,8 @@ def shown(path: Path | str) -> str:
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:
     major = int(xgboost.__version__.split(".")[0])
-    runtime = {"written_by_xgboost": xgboost.__version__, "xgboost_at_least": f"{major}.0",
+    oldest = "3.1" if major == 3 else f"{major}.0"  # 3.0 reads another base score out of the same file
+    runtime = {"written_by_xgboost": xgboost.__version__, "xgboost_at_least": oldest,
                "xgboost_below": f"{major + 1}"}  # fmt: skip
     listed = {name: {"sha256": hashlib.sha256(c).hexdigest(), "bytes": len(c)} for name, c in files.items()}
     return to_json({"format": FORMAT, "files": listed, "runtime": runtime})
