@@ -1,8 +1,7 @@
 """Points and labels: for whom and when a risk is stated, and whether it came true.
 
 `cohort` gives the training points, `scoring_points` those of one night, `labels` says true, false or null (not
-known). A label is known once its whole window has been observed; one that is tied to an encounter, once that
-encounter's event has come. `known_at` says since when, so that nothing is trained on what was not known yet.
+known). `known_at` says since when a label is known, so that nothing is trained on what was not known yet.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.contracts import LABELS, POINTS, TIME
-from wellkept.durations import delta, microseconds
+from wellkept.durations import microseconds
 from wellkept.errors import SpecRefused
 from wellkept.history import Expression, FeatureQuery, engine, past
 from wellkept.journeys import Snapshot
@@ -30,11 +29,12 @@ CONDITION = re.compile(r"(?P<code>\S+) (?P<compare><=|>=|==|!=|<|>) (?P<constant
 
 @dataclass(frozen=True)
 class Question:
-    """What a target's part makes of a sentence: SQL that gives point, label and answered (when it became known)."""
+    """What a target's part makes of a sentence: SQL that gives one row a point, with `label` and `known`.
+
+    `known` is since when the label is known, in microseconds since 1970; null means that it never will be.
+    """
 
     sql: str
-    window: str
-    tied_to_encounter: bool = False
 
 
 def question(sentence: str, parts: dict[str, ModuleType]) -> Question:
@@ -55,9 +55,7 @@ def question(sentence: str, parts: dict[str, ModuleType]) -> Question:
 def labels(snapshot: Snapshot, points: pa.Table, asked: Question) -> pa.Table:
     """Label each point with what is known by the end of the snapshot."""
     answers = engine.at_points(asked.sql, snapshot, points)
-    end = pc.add(points["prediction_time"], pa.scalar(delta(asked.window), pa.duration("us")))
-    answered = pc.cast(answers["answered"], pa.timestamp("us")).cast(TIME)
-    known_at = answered if asked.tied_to_encounter else end
+    known_at = pc.cast(answers["known"], pa.timestamp("us")).cast(TIME)
     seen = pc.less_equal(known_at, pa.scalar(snapshot.observed_until, TIME))
     label = pc.if_else(pc.fill_null(seen, fill_value=False), answers["label"], pa.scalar(None, pa.bool_()))
     return LABELS.check(POINTS.check(points).append_column("label", label).append_column("known_at", known_at))
@@ -66,38 +64,50 @@ def labels(snapshot: Snapshot, points: pa.Table, asked: Question) -> pa.Table:
 def cohort(snapshot: Snapshot, spec: Points) -> pa.Table:
     """Every point of the past at which the risk could have been stated, sorted by time and subject."""
     if spec.at is not None:
-        return _chosen(snapshot, _at(snapshot, spec.at), spec.where)
+        return _chosen(snapshot, _at(snapshot, spec.at), spec)
     until = int(snapshot.observed_until.timestamp() * 1e6)
     selects = [
-        f"""SELECT subject_id, known + {microseconds(after)} AS moment, encounter_id FROM occasions
+        f"""SELECT subject_id, known + {microseconds(after)} AS moment, encounter_id FROM occasions e
             WHERE known + {microseconds(after)} <= {until}
-              AND (next IS NULL OR next > known + {microseconds(after)} OR {microseconds(after)} = 0)"""
+              AND (next IS NULL OR next > known + {microseconds(after)} OR {microseconds(after)} = 0)
+              AND {_at_most_as_old(spec, microseconds(after))}"""
         for after in spec.after
     ]
     table = engine.totals(
         f"""WITH occasions AS (
-              SELECT subject_id, known, encounter_id,
+              SELECT subject_id, known, encounter_id, text,
                      LEAD(known) OVER (PARTITION BY subject_id ORDER BY known, sequence) AS next
               FROM events e WHERE ({sql_any_code([spec.each])}) AND happened IS NOT NULL)
             {' UNION '.join(selects)}""",
         snapshot,
     )
-    return _chosen(snapshot, _points(table), spec.where)
+    return _chosen(snapshot, _points(table), spec)
 
 
 def scoring_points(snapshot: Snapshot, spec: Points, as_of: datetime) -> pa.Table:
     """Whom to score at `as_of`: whoever's latest occasion is known by then and not older than `active`."""
     if spec.at is not None:
-        return _chosen(snapshot, _at(snapshot, as_of), spec.where)
+        return _chosen(snapshot, _at(snapshot, as_of), spec)
     at = int(as_of.timestamp() * 1e6)
     per = "subject_id" if spec.per == "subject" else "subject_id, encounter_id"
     table = engine.totals(
-        f"""SELECT subject_id, CAST({at} AS BIGINT) AS moment, MAX_BY(encounter_id, sequence) AS encounter_id
-            FROM events e WHERE ({sql_any_code([spec.each])}) AND happened IS NOT NULL
-             AND known <= {at} AND known > {at - microseconds(spec.active)} GROUP BY {per}""",
+        f"""SELECT subject_id, CAST({at} AS BIGINT) AS moment, encounter_id
+            FROM (SELECT subject_id, MAX(known) AS known, MAX_BY(encounter_id, sequence) AS encounter_id,
+                         MAX_BY(text, sequence) AS text
+                  FROM events e WHERE ({sql_any_code([spec.each])}) AND happened IS NOT NULL AND known <= {at}
+                  GROUP BY {per}) e
+            WHERE {_at_most_as_old(spec, f"{at} - known")}""",
         snapshot,
     )
-    return _chosen(snapshot, _points(table), spec.where)
+    return _chosen(snapshot, _points(table), spec)
+
+
+def _at_most_as_old(spec: Points, age: str | int) -> str:
+    """SQL that is true where an occasion `e` of this age is not too old for its category."""
+    if isinstance(spec.active, str):
+        return f"{age} < {microseconds(spec.active)}"
+    limits = " ".join(f"WHEN {sql_text(kind)} THEN {microseconds(most)}" for kind, most in spec.active.items())
+    return f"{age} < CASE e.text {limits} ELSE 0 END"
 
 
 def _at(snapshot: Snapshot, at: datetime) -> pa.Table:
@@ -118,11 +128,12 @@ def _points(table: pa.Table) -> pa.Table:
     return POINTS.check(points.sort_by(order))
 
 
-def _chosen(snapshot: Snapshot, points: pa.Table, where: tuple[str, ...]) -> pa.Table:
-    """The points at which every condition on the last known values holds."""
-    if not where or points.num_rows == 0:
+def _chosen(snapshot: Snapshot, points: pa.Table, spec: Points) -> pa.Table:
+    """The points at which every condition on the last known values holds, and nothing is known that ends it all."""
+    expected = [*map(_condition, spec.where), *([past.of(*spec.unless).count().equals(0)] if spec.unless else [])]
+    if not expected or points.num_rows == 0:
         return points
-    conditions = {f"c{i}": _condition(text) for i, text in enumerate(where)}
+    conditions = {f"c{i}": condition for i, condition in enumerate(expected)}
     held = FeatureQuery(conditions).run(snapshot, points)
     true = [pc.fill_null(pc.equal(held[name], 1.0), fill_value=False).to_numpy() for name in conditions]
     return points.filter(pa.array(np.logical_and.reduce(true)))

@@ -19,15 +19,18 @@ class Points(Strict):
     each: str = Field("", description="a point after each event of this code (may end in *)")
     at: datetime | None = Field(None, description="or one point for everybody who is known by then")
     after: tuple[str, ...] = Field(("0h",), description="how long after the event; a later event of the code wins")
-    active: str = Field("365d", description="scoring: whose latest such event is at most this old")
+    active: str | dict[str, str] = Field(
+        "365d", description="whose latest such event is less old than this; {category = duration}: and of these kinds"
+    )
     per: Literal["subject", "encounter"] = Field("subject", description="scoring: one risk for each of these")
     where: tuple[str, ...] = Field((), description="conditions on what was last known: 'PERSON//AGE >= 18'")
+    unless: tuple[str, ...] = Field((), description="nobody of whom one of these codes is known (may end in *)")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if bool(self.each) == bool(self.at):
             raise ValueError("[points] has either `each` (an event's code) or `at` (one time)")
-        for duration in (*self.after, self.active):
+        for duration in (*self.after, *([self.active] if isinstance(self.active, str) else self.active.values())):
             microseconds(duration)
         return self
 

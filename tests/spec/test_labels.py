@@ -14,6 +14,7 @@ from wellkept.spec import Points
 DETRACTOR = "SURVEY//NPS <= 6 within 42d"
 NO_RETURN = "no event of VISIT//COMPLETED within 100d"
 MISSED = 'APPOINTMENT//OUTCOME == "no_show" within 30d in the same encounter'
+EXPECTED = "no event of VISIT//COMPLETED by chronic: 270d, procedure: 135d after the last unless VITAL//DIED"
 EXAMPLES = [
     ("an answer of 0-6 in the window", DETRACTOR, 200, """
          day  code         number
@@ -90,6 +91,70 @@ EXAMPLES = [
            1  predict                        a
            2  APPOINTMENT//OUTCOME  no_show  b
      """, None),
+    ("chronic care expects a visit within 270 days of the last one", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          61  predict
+     """, True),
+    ("the deadline counts from the last visit, not from the point", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          61  predict
+         280  VISIT//COMPLETED  acute
+     """, True),
+    ("a return of any kind before the deadline", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          61  predict
+         270  VISIT//COMPLETED  acute
+     """, False),
+    ("every kind of care has a deadline of its own", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  procedure
+          61  predict
+         140  VISIT//COMPLETED  procedure
+     """, True),
+    ("acute care expects nobody back: a cured patient is not lost", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  acute
+          61  predict
+     """, None),
+    ("the last visit decides which kind it is", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          20  VISIT//COMPLETED  acute
+          61  predict
+     """, None),
+    ("whose deadline is over is lapsed, and no longer a question", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  procedure
+         161  predict
+     """, None),
+    ("the dead are not lost", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          61  predict
+         100  VITAL//DIED
+     """, None),
+    ("a death that happened before the point and is recorded after it counts, too", EXPECTED, 999, """
+         day  known  code              text
+           1      1  VISIT//COMPLETED  chronic
+          61         predict
+          60    110  VITAL//DIED
+     """, None),
+    ("who returned and died later did return", EXPECTED, 999, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          61  predict
+          80  VISIT//COMPLETED  chronic
+         100  VITAL//DIED
+     """, False),
+    ("an early return is not known before its deadline", EXPECTED, 200, """
+         day  code              text
+           1  VISIT//COMPLETED  chronic
+          61  predict
+          80  VISIT//COMPLETED  chronic
+     """, None),
 ]  # fmt: skip
 
 
@@ -144,3 +209,13 @@ def test_one_date_gives_one_point_for_everybody_known_by_then(store) -> None:
 def test_a_night_scores_whoever_had_an_event_lately_at_the_latest_one(store) -> None:
     spec = Points(each="VISIT//COMPLETED", active="15d")
     assert drawn_points(scoring_points(store(VISITS), spec, day(44))) == {(1, 44, "b"), (2, 44, "c")}
+
+
+def test_points_are_of_the_kinds_that_are_active_and_of_nobody_whose_death_is_known(store) -> None:
+    died = {"subject_id": 2, "time": 45, "code": "VITAL//DIED"}
+    spec = Points(each="VISIT//COMPLETED", after=("24h", "10d"), active={"chronic": "9d"}, unless=("VITAL//DIED",))
+    snapshot = store([*VISITS, died])
+    assert drawn_points(cohort(snapshot, spec)) == {(1, 11, "a"), (2, 41, "c")}
+    assert drawn_points(scoring_points(snapshot, spec, day(18))) == {(1, 18, "a")}
+    assert drawn_points(scoring_points(snapshot, spec, day(44))) == {(2, 44, "c")}
+    assert drawn_points(scoring_points(snapshot, spec, day(46))) == set()

@@ -1,8 +1,9 @@
 """The first answer to a question after the point: ``SURVEY//NPS <= 6 within 42d``.
 
 True or false by the first event of the code in the window that carries a number (or, compared with text, a
-category). No answer means not known, never false. With ``in the same encounter`` only answers of the encounter of
-the point count.
+category). No answer means not known, never false. It is known once the whole window is over: who answers early is
+happier. With ``in the same encounter`` only answers of the encounter of the point count, and they are known when they
+come: the outcome of this appointment.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ def parse(sentence: str) -> Question | None:
     column, condition = _condition(match["compare"], match["constant"])
     # an answer of this very encounter is the one asked for even where its date is coarser than the point's
     same = SAME_ENCOUNTER if match["same"] else "AND e.happened >= p.moment"
+    end = f"p.moment + {microseconds(match['window'])}"
+    known = "MIN_BY(e.known, e.sequence)" if match["same"] else end
     sql = f"""
-SELECT p.point, MIN_BY({condition}, e.sequence) AS label, MIN_BY(e.known, e.sequence) AS answered
+SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known
 FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.code = {sql_text(match["code"])} AND e.{column} IS NOT NULL
- AND e.known > p.moment AND e.happened <= p.moment + {microseconds(match["window"])} {same}
-GROUP BY p.point"""
-    return Question(sql, match["window"], tied_to_encounter=bool(match["same"]))
+ AND e.known > p.moment AND e.happened <= {end} {same}
+GROUP BY p.point, p.moment"""
+    return Question(sql)
 
 
 def _condition(compare: str, constant: str) -> tuple[str, str]:

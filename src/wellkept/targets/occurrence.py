@@ -26,11 +26,12 @@ def parse(sentence: str) -> Question | None:
         return None
     codes = [code.strip() for code in match["codes"].split(",")]
     wanted = "COUNT(e.code) = 0" if match["no"] else "COUNT(e.code) > 0"
+    end = f"p.moment + {microseconds(match['window'])}"
     sql = f"""
-SELECT p.point, {wanted} AS label, CAST(NULL AS BIGINT) AS answered
+SELECT p.point, {wanted} AS label, {end} AS known
 FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND ({sql_any_code(codes)})
- AND e.known > p.moment AND e.happened >= p.moment AND e.happened <= p.moment + {microseconds(match["window"])}
+ AND e.known > p.moment AND e.happened >= p.moment AND e.happened <= {end}
  {SAME_ENCOUNTER if match["same"] else ""}
-GROUP BY p.point"""
-    return Question(sql, match["window"])
+GROUP BY p.point, p.moment"""
+    return Question(sql)
