@@ -30,11 +30,17 @@ CONDITION = re.compile(r"(?P<code>\S+) (?P<compare><=|>=|==|!=|<|>) (?P<constant
 
 @dataclass(frozen=True)
 class Question:
-    """What a target's part makes of a sentence: SQL that gives point, label and answered (when it became known)."""
+    """What a target's part makes of a sentence: SQL that gives point, label and answered (when it became known).
+
+    `codes` (each may end in ``*``) are those that the label is read from; `is_answer` says that no event of them
+    leaves the label not known.
+    """
 
     sql: str
     window: str
     tied_to_encounter: bool = False
+    codes: tuple[str, ...] = ()
+    is_answer: bool = False
 
 
 def question(sentence: str, parts: dict[str, ModuleType]) -> Question:

@@ -34,7 +34,7 @@ FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.code = {sql_text(match["code"])} AND e.{column} IS NOT NULL
  AND e.known > p.moment AND e.happened <= p.moment + {microseconds(match["window"])} {same}
 GROUP BY p.point"""
-    return Question(sql, match["window"], tied_to_encounter=bool(match["same"]))
+    return Question(sql, match["window"], tied_to_encounter=bool(match["same"]), codes=(match["code"],), is_answer=True)
 
 
 def _condition(compare: str, constant: str) -> tuple[str, str]:

@@ -33,4 +33,4 @@ FROM points p LEFT JOIN events e
  AND e.known > p.moment AND e.happened >= p.moment AND e.happened <= p.moment + {microseconds(match["window"])}
  {SAME_ENCOUNTER if match["same"] else ""}
 GROUP BY p.point"""
-    return Question(sql, match["window"])
+    return Question(sql, match["window"], codes=tuple(codes))
