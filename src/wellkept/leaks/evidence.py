@@ -21,7 +21,8 @@ from wellkept.training import Examples, Trained
 FEWEST = 50  # of each kind of label: below this an AUROC has a standard error of .04 and more
 AS_STORED = f"""e.subject_id,
     CASE WHEN e.known = {engine.SINCE_EVER} THEN NULL ELSE make_timestamp(e.known) END AS "time", e.code,
-    e.value AS numeric_value, e.text AS text_value, make_timestamp(e.happened) AS event_at, e.encounter_id, e.sequence"""
+    e.value AS numeric_value, e.text AS text_value, make_timestamp(e.happened) AS event_at, e.encounter_id,
+    e.sequence"""
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,9 @@ def auroc_difference(label: np.ndarray, a: np.ndarray, b: np.ndarray, subject: n
     The variance is that of the placements, summed by patient (DeLong 1988, doi:10.2307/2531595; Obuchowski 1997,
     doi:10.2307/2533958): closed form, nothing is drawn.
     """
-    value, spread = (x - y for x, y in zip(_influence(label, a, subject), _influence(label, b, subject), strict=True))
-    error = 1.96 * float(np.sqrt((spread**2).sum()))
-    return Estimate(float(value), float(value) - error, float(value) + error)
+    (first, of_first), (second, of_second) = _influence(label, a, subject), _influence(label, b, subject)
+    value, error = first - second, 1.96 * float(np.sqrt(((of_first - of_second) ** 2).sum()))
+    return Estimate(value, value - error, value + error)
 
 
 def auroc_estimate(label: np.ndarray, score: np.ndarray, subject: np.ndarray) -> Estimate:

@@ -17,7 +17,8 @@ SAMPLE = 3000  # patients
 ONCE, FIRST = 1.01, 0.95
 CHANGED, FEWEST_CHANGED = 0.005, 5
 KNOWS = 0.75
-SETTLED = 30 * 86_400_000_000  # a fact is from the start when it was known this long before the point
+SETTLED = 30 * 86_400_000_000  # facts are from the start when they were known this long before
+SETTLED_SHARE = 0.5  # at least so many of the points
 TO_DO = "load it with its history (one event a change, each with its own time), or exclude it"
 
 
@@ -78,17 +79,19 @@ WITH s AS (SELECT subject_id, MIN(CASE WHEN known > {engine.SINCE_EVER} THEN kno
            WHERE subject_id IN (SELECT subject_id FROM points) GROUP BY subject_id)
 SELECT e.code, COUNT(*) AS events, COUNT(DISTINCT (e.subject_id, e.known)) AS moments,
        COUNT(DISTINCT e.subject_id) AS subjects,
-       COUNT(CASE WHEN e.known = {engine.SINCE_EVER}
-                    OR (e.known <= s.first AND e.known <= p.moment - {SETTLED}) THEN 1 END) AS standing
+       COUNT(CASE WHEN e.known = {engine.SINCE_EVER} OR e.known <= s.first THEN 1 END) AS first,
+       COUNT(CASE WHEN e.known = {engine.SINCE_EVER} OR e.known <= p.moment - {SETTLED} THEN 1 END) AS settled
 FROM points p JOIN events e ON e.subject_id = p.subject_id JOIN s ON s.subject_id = p.subject_id
 WHERE e.code IN ({", ".join(map(sql_text, sorted(read)))}) GROUP BY e.code""",
         evidence.snapshot, evidence.points.take(pa.array(rows)),
     )  # fmt: skip
-    figures = ("events", "moments", "subjects", "standing")
+    figures = ("events", "moments", "subjects", "first", "settled")
     summed = table.group_by("code").aggregate([(name, "sum") for name in figures])
     return {
         row["code"] for row in summed.to_pylist()
-        if row["moments_sum"] <= ONCE * row["subjects_sum"] and row["standing_sum"] >= FIRST * row["events_sum"]
+        if row["moments_sum"] <= ONCE * row["subjects_sum"]
+        and row["first_sum"] >= FIRST * row["events_sum"]
+        and row["settled_sum"] >= SETTLED_SHARE * row["events_sum"]
     }  # fmt: skip
 
 
