@@ -27,18 +27,20 @@ def future_shuffle(evidence: Evidence) -> Finding:
     """Features must not change when codes, numbers and texts of later events change places."""
     rows = evidence.sample(np.arange(evidence.data.points.num_rows), SAMPLE)
     points = evidence.points.take(pa.array(rows))
-    shuffled = _shuffled(evidence.events_of(points), points, evidence.spec.seed)
-    return _compared("future_shuffle", evidence, rows, shuffled, "rebuilt with the future shuffled")
+    shuffled, later = _shuffled(evidence.events_of(points), points, evidence.spec.seed)
+    if not later:
+        return Finding("future_shuffle", None, None, 0.0, "", "nothing is known after the points: there is no future")
+    return _compared("future_shuffle", evidence, rows, shuffled, f"rebuilt with {later} later events shuffled")
 
 
-def _shuffled(events: pa.Table, points: pa.Table, seed: int) -> pa.Table:
-    """What was known after the patient's point, with codes, numbers and texts taken from one another."""
+def _shuffled(events: pa.Table, points: pa.Table, seed: int) -> tuple[pa.Table, int]:
+    """Events known after the patient's point with codes, numbers and texts of one another; and how many they are."""
     moment = points["prediction_time"].take(pc.index_in(events["subject_id"], points["subject_id"].combine_chunks()))
     later = np.flatnonzero(pc.fill_null(pc.greater(events["time"].cast(TIME), moment), fill_value=False).to_numpy())
     order = np.arange(events.num_rows)
     order[later] = np.random.default_rng(seed).permutation(later)
     taken = events.take(pa.array(order))
-    return _put(events, **{name: taken[name] for name in ("code", "numeric_value", "text_value")})
+    return _put(events, **{name: taken[name] for name in ("code", "numeric_value", "text_value")}), len(later)
 
 
 def _compared(check: str, evidence: Evidence, rows: np.ndarray, events: pa.Table, how: str) -> Finding:
