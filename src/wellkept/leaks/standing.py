@@ -6,17 +6,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.catalogue import Feature
 from wellkept.history import engine
+from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import sql_text
 from wellkept.leaks.ceilings import rates
-from wellkept.leaks.evidence import Evidence, Finding, auroc_estimate
+from wellkept.leaks.evidence import FEWEST, Evidence, Finding, auroc_estimate
 from wellkept.snapshots import open_snapshot
 
 SAMPLE = 3000  # patients
 ONCE, FIRST = 1.01, 0.95
 CHANGED, FEWEST_CHANGED = 0.005, 5
 KNOWS = 0.75
+SILENT = (90, 180, 365)  # days
 SETTLED = 30 * 86_400_000_000  # facts are from the start when they were known this long before
 SETTLED_SHARE = 0.5  # at least so many of the points
 TO_DO = "load it with its history (one event a change, each with its own time), or exclude it"
@@ -26,8 +29,9 @@ def current_state(evidence: Evidence) -> Finding:
     """No fact that was always known may be the state of the day of the export.
 
     Two signs. `changes`: between two landed versions, patients got another value of a fact without a time of its own.
-    `knows`: at each patient's last labelled point it separates the labels with AUROC above .75: an account that is
-    closed on the export day tells who has left, and sex or birth year cannot.
+    `knows`: it separates, with AUROC above .75, the labels of the patients' last points or the patients who are
+    silent at the end of the store: an account that is closed on the export day tells who has left by then, and what
+    was so from the start, such as sex or birth year, cannot.
     """
     rows = evidence.sample(_last_rows(evidence), SAMPLE)
     read = {c for f in evidence.features if not evidence.expected(f) for a in f.expression.aggregates()
@@ -44,23 +48,52 @@ def current_state(evidence: Evidence) -> Finding:
 
 
 def _knows(evidence: Evidence, rows: np.ndarray, codes: set[str]) -> Finding:
-    label, subject, even = evidence.data.label, evidence.data.subject, evidence.data.fold[rows] % 2 == 0
-    fit, judged = rows[even], rows[~even]
-    if evidence.few(fit) or evidence.few(judged):
-        return Finding("current_state", None, None, KNOWS, "", "too few labels at the patients' last points")
-    found = {}
-    for feature in evidence.features:
-        if {c for a in feature.expression.aggregates() for c in a.selection.codes} <= codes:
-            score = rates(evidence.data.features[feature.name], label, fit)[judged]
-            found[feature.name] = auroc_estimate(label[judged], score, subject[judged])
-    if not found:
-        return Finding("current_state", True, None, KNOWS, "", "no feature reads only facts known from the start")
-    worst = max(found, key=lambda name: found[name].low)
-    says = f"of {len(codes)} facts known from the start, {worst} tells most at the last points: AUROC {found[worst]}"
+    even = evidence.data.fold[rows] % 2 == 0
+    outcomes = {"the label": evidence.data.label[rows], **_silences(evidence, rows)}
+    told = {name: known for name, known in outcomes.items() if _enough(known[even]) and _enough(known[~even])}
+    columns = {f.name: evidence.data.features[f.name].take(pa.array(rows)) for f in _facts(evidence, codes)}
+    if not told or not columns:
+        says = "too few labels at the patients' last points" if columns else "no feature reads only such facts"
+        return Finding("current_state", None if columns else True, None, KNOWS, "", says)
+    found = {
+        (feature, name): _alone(column, known, even, evidence.data.subject[rows])
+        for feature, column in columns.items() for name, known in told.items()
+    }  # fmt: skip
+    worst = max(found, key=lambda key: found[key].low)
+    says = f"of {len(columns)} facts known from the start, {worst[0]} tells most, of {worst[1]}: AUROC {found[worst]}"
     if found[worst].low <= KNOWS:
         return Finding("current_state", True, found[worst].value, KNOWS, "", says)
     says += f": it looks like the state of the export day; {TO_DO}"
-    return Finding("current_state", False, found[worst].value, KNOWS, worst, says)
+    return Finding("current_state", False, found[worst].value, KNOWS, worst[0], says)
+
+
+def _facts(evidence: Evidence, codes: set[str]) -> list[Feature]:
+    """The features that read the values of such facts only, and neither how long ago nor how often of late."""
+    return [
+        f for f in evidence.features
+        if all(a.how != "since" and not a.selection.window and set(a.selection.codes) <= codes
+               for a in f.expression.aggregates())
+    ]  # fmt: skip
+
+
+def _silences(evidence: Evidence, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Of whom nothing is known in the last days of the store, by how many days: what no fact can know beforehand."""
+    points = evidence.points.take(pa.array(rows))
+    sql = "SELECT p.subject_id, MAX(e.known) AS last FROM points p JOIN events e ON e.subject_id = p.subject_id"
+    table = engine.totals(f"{sql} GROUP BY p.subject_id", evidence.snapshot, points)
+    last = table["last"].take(pc.index_in(points["subject_id"], table["subject_id"].combine_chunks())).to_numpy()
+    end = int(evidence.snapshot.observed_until.timestamp() * 1e6)
+    return {f"who is silent in the last {days} days": last < end - days * 86_400_000_000 for days in SILENT}
+
+
+def _alone(column: pa.ChunkedArray, known: np.ndarray, even: np.ndarray, subject: np.ndarray) -> Estimate:
+    """How well one fact separates, learned on half of the patients and judged on the other."""
+    score = rates(column, known, np.flatnonzero(even))
+    return auroc_estimate(known[~even], score[~even], subject[~even])
+
+
+def _enough(known: np.ndarray) -> bool:
+    return min(int(known.sum()), int((~known).sum())) >= FEWEST
 
 
 def _last_rows(evidence: Evidence) -> np.ndarray:
