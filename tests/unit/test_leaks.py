@@ -204,6 +204,11 @@ def test_a_fact_that_changes_between_versions_is_no_fact(tmp_path: Path) -> None
     assert finding.value == pytest.approx(40 / 500, abs=0.02)
 
 
+def test_every_feature_above_the_ceiling_is_named_at_once(tmp_path: Path) -> None:
+    finding = found("single_feature", asked(tmp_path, nearly_the_label))
+    assert all(f'"SCORE.{how}"' in finding.says for how in ("last", "mean", "mean_90d", "max_90d"))
+
+
 @pytest.mark.parametrize("check", ["single_feature", "label_source_lineage"])
 def test_what_the_model_says_is_expected_is_let_through(check: str, tmp_path: Path) -> None:
     snapshot = asked(tmp_path, close_the_loop)

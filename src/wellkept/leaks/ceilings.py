@@ -25,20 +25,22 @@ def single_feature(evidence: Evidence) -> Finding:
         return Finding("single_feature", None, None, CEILING, "", "too few labels to judge one feature")
     scores = {f.name: rates(evidence.data.features[f.name], label, fit)[judged] for f in chosen}
     alone = {name: auroc(label[judged], score) for name, score in scores.items()}
-    best = max(alone, key=lambda name: alone[name])
-    if alone[best] > CEILING and _surely(evidence, scores[best]):
-        says = f"alone it separates the labels with AUROC {alone[best]:.3f}: {_TO_DO.format(best)}"
-        return Finding("single_feature", False, alone[best], CEILING, best, says)
-    for name, share in _gain_shares(evidence).items():
-        if share > GAIN_SHARE and alone.get(name, 0) > GAIN_FROM:
-            says = f"{share:.0%} of the trees' gain, AUROC {alone[name]:.3f} alone: {_TO_DO.format(name)}"
-            return Finding("single_feature", False, share, GAIN_SHARE, name, says)
-    return Finding("single_feature", True, alone[best], CEILING, "", f"the best of {len(alone)} features alone: {best}")
+    best = sorted(alone, key=lambda name: (-alone[name], name))
+    above = [name for name in best if alone[name] > CEILING and _surely(evidence, scores[name])]
+    if above:
+        says = f"{len(above)} of {len(alone)} features alone separate the labels with AUROC above the bar: {_to_do(above)}"
+        return Finding("single_feature", False, alone[above[0]], CEILING, above[0], says)
+    shares = {n: s for n, s in _gain_shares(evidence).items() if s > GAIN_SHARE and alone.get(n, 0) > GAIN_FROM}
+    for name, share in shares.items():
+        says = f"{share:.0%} of the trees' gain, AUROC {alone[name]:.3f} alone: {_to_do([name])}"
+        return Finding("single_feature", False, share, GAIN_SHARE, name, says)
+    says = f"the best of {len(alone)} features alone: {best[0]}"
+    return Finding("single_feature", True, alone[best[0]], CEILING, "", says)
 
 
-_TO_DO = (
-    'see when its events become known; if it is that good in truth, say so in the model: [leaks] expected = ["{}"]'
-)
+def _to_do(names: list[str]) -> str:
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f"see when their events become known; if they are that good in truth: [leaks] expected = [{listed}]"
 
 
 def identity_order(evidence: Evidence) -> Finding:

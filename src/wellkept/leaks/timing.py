@@ -34,7 +34,8 @@ def decay(evidence: Evidence) -> Finding:
     rows = evidence.sample(evidence.data.test_rows, JUDGED)
     each = evidence.spec.points.each
     if not each or evidence.few(rows):
-        return Finding("decay", None, None, CLIFF, "", "no occasion that points follow, or too few labels")
+        says = "too few labels to tell" if each else "[points] at: the points follow no occasion"
+        return Finding("decay", None, None, CLIFF, "", says)
     full, label, subject = evidence.data.features.take(pa.array(rows)), evidence.data.label[rows], _subject(evidence)
     day, lost = _cut(evidence, rows, days=1)
     if not lost:
