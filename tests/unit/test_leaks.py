@@ -204,6 +204,16 @@ def test_a_fact_that_changes_between_versions_is_no_fact(tmp_path: Path) -> None
     assert finding.value == pytest.approx(40 / 500, abs=0.02)
 
 
+def test_trees_that_live_by_one_feature_are_found_by_its_share_of_the_gain(tmp_path: Path) -> None:
+    def loud(random: np.random.Generator, visit: dict) -> list[dict]:
+        said = random.random() < (0.75 if visit["unhappy"] else 0.2)  # AUROC .775: below the ceiling
+        return [{"time": visit["start"], "code": "LOUD", "text_value": "yes" if said else "no"}]
+
+    finding = found("single_feature", asked(tmp_path, loud), estimator="trees")
+    assert (finding.holds, finding.feature, finding.bar) == (False, "LOUD.category", 0.5)
+    assert "of the trees' gain" in finding.says
+
+
 def test_every_feature_above_the_ceiling_is_named_at_once(tmp_path: Path) -> None:
     finding = found("single_feature", asked(tmp_path, nearly_the_label))
     assert all(f'"SCORE.{how}"' in finding.says for how in ("last", "mean", "mean_90d", "max_90d"))
