@@ -28,7 +28,7 @@ def single_feature(evidence: Evidence) -> Finding:
     best = sorted(alone, key=lambda name: (-alone[name], name))
     above = [name for name in best if alone[name] > CEILING and _surely(evidence, scores[name])]
     if above:
-        says = f"{len(above)} of {len(alone)} features alone separate the labels with AUROC above the bar: {_to_do(above)}"
+        says = f"{len(above)} of {len(alone)} features alone have an AUROC above the bar: {_to_do(above)}"
         return Finding("single_feature", False, alone[above[0]], CEILING, above[0], says)
     shares = {n: s for n, s in _gain_shares(evidence).items() if s > GAIN_SHARE and alone.get(n, 0) > GAIN_FROM}
     for name, share in shares.items():
