@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wellkept import __version__
-from wellkept.errors import WellkeptError
+from wellkept.errors import LeakFound, WellkeptError
 
 USAGE, UNEXPECTED = 64, 1
 
@@ -46,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
     train.add_argument("--journeys", type=Path, required=True, metavar="DIR")
     train.add_argument("--promote", action="store_true", help="put it into service even where a champion is")
+
+    _accept(train)
+
+    leaks = _verb(verbs, "check-leaks", _check_leaks, "train, and test whether the model knows too much")
+    leaks.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
+    leaks.add_argument("--journeys", type=Path, required=True, metavar="DIR")
 
     evaluate = _verb(verbs, "evaluate", _evaluate, "print how good the model in service was on its test rows")
     evaluate.add_argument("target", metavar="TARGET")
@@ -114,8 +120,25 @@ def _train(chosen: argparse.Namespace) -> None:
     from wellkept.settings import Settings
 
     settings = Settings()
-    facts = jobs.train_model(chosen.spec, chosen.journeys, settings, promote=chosen.promote, say=Narrator())
+    facts = jobs.train_model(chosen.spec, chosen.journeys, settings, promote=chosen.promote, say=Narrator(),
+                             accept=frozenset(chosen.accept))
     _print(facts, _report_text(facts), as_json=chosen.json)
+
+
+def _check_leaks(chosen: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from wellkept import jobs
+    from wellkept.leaks import lines_of, refuse_leaks
+    from wellkept.progress import Narrator
+    from wellkept.settings import Settings
+
+    findings = jobs.find_leaks(chosen.spec, chosen.journeys, Settings(), say=Narrator())
+    if not chosen.json:
+        print("\n".join(lines_of(findings)))
+    refuse_leaks(findings)
+    if chosen.json:
+        print(json.dumps({"findings": [asdict(f) for f in findings]}, indent=1))
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -172,7 +195,8 @@ def _print(facts: object, words: str, *, as_json: bool) -> None:
 def _complain(error: WellkeptError, *, as_json: bool) -> None:
     if as_json:
         breaches = [vars(b) for b in getattr(error, "breaches", [])]
-        print(json.dumps({"code": error.code, "message": error.args[0], "breaches": breaches}, indent=1))
+        found = {"findings": error.findings} if isinstance(error, LeakFound) else {}
+        print(json.dumps({"code": error.code, "message": error.args[0], "breaches": breaches, **found}, indent=1))
     print(f"wellkept: {error}", file=sys.stderr)
 
 

@@ -11,7 +11,7 @@ from wellkept.catalogue import Feature
 from wellkept.history import engine, past
 from wellkept.history.language import Expression
 from wellkept.journeys import Snapshot
-from wellkept.spec import Automatic
+from wellkept.spec import Automatic, matches
 
 # the first part of a code tells the touchpoint, and whether it is about care itself (patient) or service (customer)
 STAGES = {
@@ -51,7 +51,7 @@ def common_codes(
     facts = [CodeFacts(*row.values()) for row in totals.to_pylist()]
     common = [
         f for f in facts
-        if f.subjects >= automatic.min_share * everybody and not _matches(f.code, (*automatic.exclude, *never))
+        if f.subjects >= automatic.min_share * everybody and not matches(f.code, (*automatic.exclude, *never))
     ]  # fmt: skip
     return sorted(common, key=lambda f: (-f.subjects, f.code))[: automatic.max_codes]
 
@@ -101,7 +101,3 @@ def _of_code(fact: CodeFacts, windows: tuple[str, ...], words: Mapping[str, str]
 
 def _plain(name: str) -> str:
     return name.replace("{", "(").replace("}", ")")
-
-
-def _matches(code: str, patterns: tuple[str, ...]) -> bool:
-    return any(code == p or (p.endswith("*") and code.startswith(p[:-1])) for p in patterns)

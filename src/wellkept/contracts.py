@@ -148,7 +148,8 @@ class Batch:
 
     `events` fits EVENTS, except that a source of outside identifiers gives `outside_id` (a string) in the
     place of `subject_id`; the journey store turns one into the other, there and nowhere else. `full_exports` are
-    the rows of tables that always come whole, so that a short one can be held.
+    the rows of tables that always come whole, so that a short one can be held. `lineage` names the tables that each
+    code came from, where the source knows.
     """
 
     source: str
@@ -160,6 +161,7 @@ class Batch:
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     full_exports: Mapping[str, int] = field(default_factory=dict)
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@
     ├── BundleRefused       a model artefact is not exactly what was written
     ├── JourneysDamaged     the journey store is not exactly what was written
     ├── Busy                another process is writing here
+    ├── LeakFound           a model knows what could not be known yet: a person must look
     └── NotEnoughData       too little is known to state anything
 
 Each class knows its exit code (command line) and its HTTP status (service). A message says what, where,
@@ -18,7 +19,8 @@ what was found and what to do; it never holds a patient's value, name or identif
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 class WellkeptError(Exception):
@@ -104,3 +106,14 @@ class NotEnoughData(WellkeptError):
 
     exit_code = 7
     status = 422
+
+
+class LeakFound(WellkeptError):
+    """A leak test failed: nothing was registered. `code` is the test; whoever has looked can `--accept` it."""
+
+    exit_code = 8
+    status = 409
+
+    def __init__(self, code: str, message: str, findings: Iterable[Any] = ()) -> None:
+        super().__init__(code, message)
+        self.findings = [asdict(finding) for finding in findings]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from wellkept.files import digest_of, sole_writer, sync, write_text
 from wellkept.history import FeatureQuery, engine
 from wellkept.journeys import Journeys, Landing, Snapshot
 from wellkept.labelling import scoring_points
+from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
 from wellkept.parts import discover
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 from wellkept.progress import Narrator
@@ -106,13 +107,46 @@ def promote_version(target: str, version: int, settings: Settings) -> Path:
     return registry.promote(target, version, models=settings.models, mlruns=settings.mlruns)
 
 
-def train_model(spec_path: Path, journeys: Path, settings: Settings, *, promote: bool, say: Narrator) -> dict:
-    """From journeys to a registered model; it goes into service when asked to, or when none is yet."""
+def find_leaks(spec_path: Path, journeys: Path, settings: Settings, *, say: Narrator) -> list[Finding]:
+    """What the leak tests find of a model trained for the purpose; nothing is registered."""
+    spec = load_spec(spec_path)
+    snapshot = open_journeys(journeys, settings).snapshot()
+    data = examples(snapshot, spec)
+    return check_leaks(snapshot, spec, data, train(data, spec, say=say))
+
+
+def without_leaks(
+    trained: Trained, data: Examples, spec: Spec, snapshot: Snapshot, accept: frozenset[str] = frozenset()
+) -> Trained:
+    """The same model, its facts with what the leak tests found.
+
+    Raises
+    ------
+    LeakFound
+        A test failed that is not in `accept`.
+    """
+    findings = check_leaks(snapshot, spec, data, trained)
+    refuse_leaks(findings, accept)
+    return replace(trained, facts={**trained.facts, **facts_of(findings, accept)})
+
+
+def train_model(
+    spec_path: Path, journeys: Path, settings: Settings, *, promote: bool, say: Narrator,
+    accept: frozenset[str] = frozenset(),
+) -> dict:  # fmt: skip
+    """From journeys to a registered model; it goes into service when asked to, or when none is yet.
+
+    Raises
+    ------
+    LeakFound
+        A leak test failed that is not in `accept`; nothing was registered.
+    """
     spec = load_spec(spec_path)
     snapshot = open_journeys(journeys, settings).snapshot()
     say(f"{spec.target}: points, labels and features from version {snapshot.version} of the journeys")
     data = examples(snapshot, spec)
-    trained = train(data, spec, say=say)
+    trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, accept)
+    say(f"{spec.target}: no leak test failed{' that was not accepted' if accept else ''}")
     bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec))
     version = register(trained, data, bundle, snapshot, settings)
     promoted = promote or not has_champion(spec.target, settings)

@@ -25,7 +25,7 @@ import hashlib
 import io
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,7 +195,13 @@ def _manifest(batch: Batch, before: Snapshot | None, shards: int) -> dict[str, A
         "observed_until": max(seen, before.observed_until if before else NOTHING_OBSERVED).isoformat(),
         "batches": {**old["batches"], batch.digest: landed},
         "codes": {**old["codes"], **{code: dict(facts) for code, facts in batch.codes.items()}},
+        "lineage": _lineage(old.get("lineage", {}), batch.lineage),
     }
+
+
+def _lineage(before: Mapping[str, Sequence[str]], landed: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The tables that each code ever came from."""
+    return {code: sorted({*before.get(code, ()), *landed.get(code, ())}) for code in {*before, *landed}}
 
 
 def _in_order_of_landing(snapshot: Snapshot) -> list[Mapping]:

@@ -31,10 +31,14 @@ CONDITION = re.compile(r"(?P<code>\S+) (?P<compare><=|>=|==|!=|<|>) (?P<constant
 class Question:
     """What a target's part makes of a sentence: SQL that gives one row a point, with `label` and `known`.
 
-    `known` is since when the label is known, in microseconds since 1970; null means that it never will be.
+    `known` is since when the label is known, in microseconds since 1970; null means that it never will be. `codes`
+    (each may end in ``*``) are those that the label is read from; `is_answer` says that no event of them leaves the
+    label not known.
     """
 
     sql: str
+    codes: tuple[str, ...]
+    is_answer: bool = False
 
 
 def question(sentence: str, parts: dict[str, ModuleType]) -> Question:

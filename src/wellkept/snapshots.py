@@ -50,6 +50,11 @@ class Snapshot:
         """Words and units for codes, as the sources declared them."""
         return self.manifest["codes"]
 
+    @property
+    def lineage(self) -> Mapping[str, list[str]]:
+        """The tables that each code came from, where its source knew."""
+        return self.manifest.get("lineage", {})
+
     def shard_of(self, subject_ids: np.ndarray) -> np.ndarray:
         """The shard of each subject."""
         return np.mod(subject_ids, self.shards)

@@ -86,6 +86,14 @@ class Logistic(Strict):
     )
 
 
+class Leaks(Strict):
+    """What the leak tests (wellkept.leaks) are told before they look."""
+
+    expected: tuple[str, ...] = Field(
+        (), description="features or codes that may be as good, or as close to the label, as they are (may end in *)"
+    )
+
+
 class Spec(Strict):
     """A model's whole definition."""
 
@@ -101,6 +109,7 @@ class Spec(Strict):
     estimator: Literal["best", "trees", "logistic"] = "best"
     trees: Trees = Trees()
     logistic: Logistic = Logistic()
+    leaks: Leaks = Leaks()
     seed: int = 1
 
     @property
@@ -111,6 +120,11 @@ class Spec(Strict):
     def digest(self) -> str:
         """SHA-256 of the meaning: comments, order and defaults written out do not change it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Is `name` one of the patterns, which may end in ``*`` (any ending)?"""
+    return any(name == p or (p.endswith("*") and name.startswith(p[:-1])) for p in patterns)
 
 
 def load_spec(path: Path) -> Spec:

@@ -37,7 +37,7 @@ def test_the_model_in_the_readme_is_complete() -> None:
     assert Spec.model_validate(tomllib.loads(text[1])).families == ("auto",)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "DECISIONS.md", "docs/mapping.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "DECISIONS.md", "docs/mapping.md", "docs/leaks.md"])
 def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text())
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -26,3 +26,11 @@ def test_a_target_labels_every_point_once_in_order(part: ModuleType, store) -> N
     points = points_table((3, 5), (1, 5), (1, 7), (2, 5))
     table = labels(snapshot, points, question(part.EXAMPLE, PARTS))
     assert table.select(points.column_names).equals(points)
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_a_target_names_the_codes_that_its_label_is_read_from(part: ModuleType) -> None:
+    """The leak tests look for what comes with them (wellkept.leaks)."""
+    asked = question(part.EXAMPLE, PARTS)
+    assert asked.codes
+    assert all(code.rstrip("*") in part.EXAMPLE for code in asked.codes)

@@ -51,6 +51,17 @@ def test_a_model_of_15_lines_finds_what_is_there(here: Path, capsys: pytest.Capt
     assert facts["test"][facts["shipped"]]["auroc"][1] > 0.65  # the true chances reach about .8
 
 
+def test_a_clean_dataset_passes_the_leak_tests_and_training_remembers_them(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, said_of = said(capsys, "check-leaks", "models/readmission.toml", "--journeys", "journeys")
+    assert code == 0
+    assert False not in [f["holds"] for f in said_of["findings"]]
+    facts = said(capsys, "evaluate", "readmission")[1]["facts"]
+    assert facts["leaks.single_feature"].startswith("passed")
+    assert "leaks.accepted" not in facts
+
+
 def test_ingesting_the_same_again_changes_nothing(here: Path, capsys: pytest.CaptureFixture) -> None:
     before = (here / "journeys" / "CURRENT").read_text()
     code, facts = said(capsys, "ingest", "meds", "meds", "--journeys", "journeys")

@@ -46,6 +46,7 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
     codes: dict[str, dict[str, str]] = {}
     rows: dict[str, int] = {}
     full: dict[str, int] = {}
+    lineage: dict[str, tuple[str, ...]] = {}
     notes = [] if manifest else ["no manifest.json: a table cut at a line end cannot be told from a whole one"]
     for toml, content in _mappings(mapping or path).items():
         table_mapping = load_mapping(toml)
@@ -56,6 +57,7 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
         events.append(made)
         rejected += breaches
         codes |= _words(table_mapping, made)
+        lineage |= {code: (*lineage.get(code, ()), name) for code in made["code"].unique().to_pylist()}
         rows[name] = file.table.num_rows
         full |= {name: file.table.num_rows} if table_mapping.full_export else {}
         inputs[f"{name} by {toml.name}"] = f"{file.sha256}:{content}"
@@ -63,7 +65,7 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
     notes += [f"{name}: no mapping reads it" for name in _unread(path, rows)]
     digest = hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest()
     return Batch("tables", digest, pa.concat_tables(events), sum(rows.values()), tuple(rejected), inputs, codes,
-                 tuple(notes), full)
+                 tuple(notes), full, lineage)
 
 
 def _mappings(path: Path) -> dict[Path, str]:

@@ -37,7 +37,7 @@ FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.code = {sql_text(match["code"])} AND e.{column} IS NOT NULL
  AND e.known > p.moment AND e.happened <= {end} {same}
 GROUP BY p.point, p.moment"""
-    return Question(sql)
+    return Question(sql, codes=(match["code"],), is_answer=True)
 
 
 def _condition(compare: str, constant: str) -> tuple[str, str]:

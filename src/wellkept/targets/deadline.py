@@ -28,9 +28,9 @@ def parse(sentence: str) -> Question | None:
         return None
     deadlines = [part.split(": ") for part in match["deadlines"].split(", ")]
     after = " ".join(f"WHEN {sql_text(kind)} THEN {microseconds(length)}" for kind, length in deadlines)
-    same = sql_any_code([match["code"]])
-    ended = sql_any_code([code.strip() for code in match["unless"].split(",")]) if match["unless"] else "FALSE"
-    return Question(f"""
+    competing = [code.strip() for code in match["unless"].split(",")] if match["unless"] else []
+    same, ended = sql_any_code([match["code"]]), sql_any_code(competing) or "FALSE"
+    sql = f"""
 WITH latest AS (
   SELECT p.point, MAX(e.happened) AS happened, MAX_BY(e.text, e.sequence) AS kind
   FROM points p JOIN events e ON e.subject_id = p.subject_id AND ({same}) AND e.known <= p.moment
@@ -46,4 +46,5 @@ SELECT p.point, p.deadline AS known,
             ELSE TRUE END AS label
 FROM expected p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.known > p.moment AND e.happened <= p.deadline AND (({same}) OR ({ended}))
-GROUP BY p.point, p.moment, p.deadline""")
+GROUP BY p.point, p.moment, p.deadline"""
+    return Question(sql, codes=(match["code"], *competing))

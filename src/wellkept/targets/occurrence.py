@@ -34,4 +34,4 @@ FROM points p LEFT JOIN events e
  AND e.known > p.moment AND e.happened >= p.moment AND e.happened <= {end}
  {SAME_ENCOUNTER if match["same"] else ""}
 GROUP BY p.point, p.moment"""
-    return Question(sql)
+    return Question(sql, codes=tuple(codes))
