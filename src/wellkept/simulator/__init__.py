@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wellkept.errors import InputRefused
+from wellkept.simulator.delivery import Delivery
 from wellkept.simulator.drifting import DRIFTS
 from wellkept.simulator.export import write_export
 from wellkept.simulator.hospital import open_hospital
@@ -80,9 +81,8 @@ def simulate(
     people = draw_patients(rng, drifting, patients, days=days, clinics=clinics)
     visits = live(rng, drifting, people, clinics, until=days + RUN_OUT_DAYS)
     hospital = open_hospital(rng, drifting, people, visits, export_day=days, first_day=first_day)
-    tables = hospital_tables(rng, hospital, follow_up=follow_up)
-    export = set_traps(rng, hospital, tables, mappings(), traps)
-    write_export(out, *export, true_tables(hospital))
+    honest = Delivery(hospital_tables(rng, hospital, follow_up=follow_up), mappings(), hospital, rng)
+    write_export(out, set_traps(honest, traps), true_tables(hospital))
 
 
 def _first_day(start: str) -> np.datetime64:

@@ -91,7 +91,7 @@ def chance_to_miss(world: World, visit: Columns, *, again: bool) -> np.ndarray:
     missed_before = np.maximum(visit["no_shows_before"] > 0, MISSED_NOT_CANCELLED * again)
     weights = care_weights(world, visit)
     no_show = np.zeros(len(weights))
-    for care in np.flatnonzero(weights.any(axis=0)):
+    for care in np.flatnonzero(weights.any(axis=0)).tolist():
         for deviation, share in LEAD_POINTS:
             lead = np.exp(_log_lead(world, visit, care) + world.lead_spread * deviation)
             lead = np.minimum(lead, SOON) if again else lead

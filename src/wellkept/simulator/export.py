@@ -11,13 +11,14 @@ from wellkept.errors import InputRefused
 from wellkept.files import digest_of, write_parquet
 from wellkept.simulator import tables as hospital
 from wellkept.simulator import truth
+from wellkept.simulator.delivery import Delivery
 from wellkept.simulator.hospital import Tables
 
 MANIFEST, TRUTH = "manifest.json", "truth"
 NOTE = "Made by wellkept.simulator: no real patient, clinician or hospital is in these files."
 
 
-def write_export(out: Path, tables: Tables, mappings: dict[str, str], true: Tables) -> None:
+def write_export(out: Path, delivery: Delivery, true: Tables) -> None:
     """Write every table that has rows, and last the manifest: while it is absent the export is not whole.
 
     Raises
@@ -29,13 +30,13 @@ def write_export(out: Path, tables: Tables, mappings: dict[str, str], true: Tabl
     for name, table in true.items():
         _write(out / TRUTH / f"{name}.parquet", table)
     files = {}
-    for name, table in tables.items():
+    for name, table in delivery.tables.items():
         if table.num_rows:
             path = out / f"{name}.parquet"
             _write(path, table)
             files[path.name] = {"rows": table.num_rows, "sha256": digest_of(path)}
-            if name in mappings:
-                path.with_suffix(".toml").write_text(mappings[name], encoding="utf-8")
+            if name in delivery.mappings:
+                path.with_suffix(".toml").write_text(delivery.mappings[name], encoding="utf-8")
     manifest = {"synthetic": True, "note": NOTE, "files": files}
     (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 

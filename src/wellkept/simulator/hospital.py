@@ -83,8 +83,8 @@ class Hospital:
     def instants(self, days: np.ndarray) -> pa.Array:
         """Days as instants; null where there is none."""
         there = np.isfinite(days)
-        seconds = np.round(np.where(there, days, 0) * 86_400).astype("timedelta64[s]")
-        return pa.array((self.first_day + seconds).astype("datetime64[s]"), pa.timestamp("s"), mask=~there).cast(INSTANT)
+        instants = self.first_day + np.round(np.where(there, days, 0) * 86_400).astype("timedelta64[s]")
+        return pa.array(instants, pa.timestamp("s"), mask=~there).cast(INSTANT)
 
 
 def open_hospital(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -228,7 +229,7 @@ def jittered(world: World, share: float, seed: int) -> World:
     Counts, switches and drift stay. What lies between 0 and 1 stays there: it may be a probability.
     """
     rng = np.random.default_rng([seed, 1])
-    changed = {}
+    changed: dict[str, Any] = {}
     for field in dataclasses.fields(world):
         value = getattr(world, field.name)
         factor = float(rng.uniform(1 - share, 1 + share))
