@@ -42,7 +42,7 @@ def answer(rng: np.random.Generator, world: World, visit: Columns) -> Columns:
 
 def chance_of_detractor(world: World, leaning: np.ndarray, state: np.ndarray) -> np.ndarray:
     """P(NPS <= 6) of those with this leaning and state, whatever their mood."""
-    return ndtr((world.score_steps[LAST_OF_DETRACTORS] - leaning - state) / world.mood)
+    return ndtr((world.score_steps[LAST_OF_DETRACTORS] - leaning - state) / max(world.mood, 1e-9))
 
 
 def scored(world: World, satisfaction: np.ndarray) -> np.ndarray:

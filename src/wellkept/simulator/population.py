@@ -28,6 +28,8 @@ COMMERCIAL, MEDICARE, MEDICAID, SELF_PAY = range(4)
 PAYERS_YOUNG = np.array([0.66, 0.00, 0.26, 0.08])
 PAYERS_OLD = np.array([0.10, 0.90, 0.00, 0.00])  # from 65 on
 
+NEVER = 1e-12  # a rate so small that a rate of 0 can be divided by
+
 SITE_HABITS = ("quality", "waiting", "lead", "calling", "interpreters")
 
 
@@ -132,8 +134,8 @@ def _departures(rng: np.random.Generator, world: World, people: Columns) -> Colu
         world.death_intercept + world.death_age * (age - 40) + world.death_condition * people["conditions"]
     )
     move = np.where(age < 40, world.move_young, world.move_old)
-    died_at = first_day + rng.exponential(1, count) * 365 / death
-    moved_at = first_day + rng.exponential(1, count) * 365 / move
+    died_at = first_day + rng.exponential(1, count) * 365 / np.maximum(death, NEVER)
+    moved_at = first_day + rng.exponential(1, count) * 365 / np.maximum(move, NEVER)
     return {
         "leaves_a_day": (death + move) / 365,
         "died_at": died_at,
