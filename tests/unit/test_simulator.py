@@ -209,7 +209,8 @@ def test_comments_are_by_those_who_answered_and_say_what_went_wrong(answers: pd.
 
 
 def test_the_links_between_tables_hold(tables: dict[str, pd.DataFrame]) -> None:
-    appointments, visits = tables["appointments"].set_index("appointment_id"), tables["encounters"].set_index("visit_id")
+    appointments = tables["appointments"].set_index("appointment_id")
+    visits = tables["encounters"].set_index("visit_id")
     visited = appointments.loc[visits.index]
     assert (visited["patient_id"].to_numpy() == visits["patient_id"].to_numpy()).all()
     assert set(visited["status"]) == {"kept"}

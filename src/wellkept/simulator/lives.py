@@ -26,7 +26,7 @@ HISTORY = (
 LIVED = (
     "site", "care", "clinician", "start_at", "made_at", "lead_days", "hold_seconds", "hung_up", "transfers",
     "reschedules", "verification_failed", "telehealth", "kept", "cancelled", "arrive_at", "status_at", "end_at",
-    "first_visit", "same_clinician", "lobby_minutes", "told_minutes", "visit_minutes", "interpreter_missed",
+    "first_visit", "same_clinician", "lobby_minutes", "told_minutes", "length", "visit_minutes", "interpreter_missed",
     "instructions_missed", "no_follow_up", "access_failed", "ordered", "messaged", "response_hours", "surprise_bill",
     "denied_claim", "disputes", "complains", "worst", "second_worst", "something_hurt", "state_untreated", "luck",
     "arm", "pilot", "propensity", "eligible", "mode", "leaning", "satisfaction", "nps", "csat", "ces", "invited",
