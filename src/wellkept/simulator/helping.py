@@ -16,7 +16,6 @@ ARMS = (
     "recovery_call", "nurse_call", "scheduling_priority", "interpreter", "billing_fix", "transport", "portal_help",
     "continuity_rebook", "text_nudge", "navigator",
 )  # fmt: skip
-MINUTES = (25, 15, 10, 12, 30, 20, 12, 8, 0.5, 60)  # of staff
 NO_ARM = -1
 
 

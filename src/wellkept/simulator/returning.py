@@ -10,7 +10,7 @@ from wellkept.simulator.chance import Columns, happens, logistic, lognormal
 from wellkept.simulator.population import SELF_PAY
 from wellkept.simulator.worlds import World
 
-MISSES = 3  # that the closed form follows one after the other
+MISSES = 6  # appointments in a row that the closed form follows, all missed but the last
 
 
 def deadline_days(world: World) -> np.ndarray:
@@ -54,21 +54,23 @@ def chance_in_time(world: World, visit: Columns) -> np.ndarray:
     """Chance that one who stays keeps a visit by the deadline: need, its time, death, moving and misses.
 
     A miss costs what rebooking takes on average; one that is not rebooked is decided anew, as after any visit.
-    It is the closed form of `next_day` to within about one in a hundred, not the exact integral.
+    It is the closed form of `next_day` to within half of one in a hundred, not the exact integral.
     """
     care, leaves = visit["care"], visit["leaves_a_day"]
     interval, deadline = np.array(world.interval_days)[care], deadline_days(world)[care]
     miss, miss_again = chance_to_miss(world, visit, again=False), chance_to_miss(world, visit, again=True)
     rebooking = sum(DAYS_TO_REBOOK)
-    needed, total = np.array(world.need)[care], np.zeros(len(care))
+    needed, total, let_go = np.array(world.need)[care], np.zeros(len(care)), np.zeros(len(care))
     to_come = np.ones(len(care))  # chance that the appointment after this many misses is made at all
     for misses in range(MISSES):
         left, chance = deadline - misses * rebooking, miss if misses == 0 else miss_again
         on_time = _by(left, interval, world.interval_spread) * np.exp(-leaves * (interval + misses * rebooking))
         total += to_come * (1 - chance) * (needed * on_time + (1 - needed) * _other_by(visit, left))
+        let_go += to_come * chance * (1 - world.rebooked)
         to_come = to_come * chance * world.rebooked
     stays = logistic(stay_logit(world, visit, visit["state_untreated"]))
-    anew = miss * (1 - world.rebooked) * stays * (1 - miss_again) * _soon_by(world, visit, deadline - interval)
+    kept = (1 - miss_again) / (1 - miss_again * world.rebooked)
+    anew = let_go * stays * kept * _soon_by(world, visit, deadline - interval)
     return total + needed * anew * np.exp(-leaves * deadline)
 
 
