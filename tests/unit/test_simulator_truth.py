@@ -75,6 +75,21 @@ def test_outcomes_never_collapse(truth: pd.DataFrame, mature: pd.DataFrame) -> N
     assert mature["outcome"].value_counts(normalize=True)["died"] < 0.03
 
 
+def test_an_outcome_is_what_the_tables_show_by_the_export(
+    export: Path, truth: pd.DataFrame, tables: dict[str, pd.DataFrame]
+) -> None:
+    start_at = tables["appointments"].set_index("appointment_id")["start_at"]
+    visits = truth.assign(start_at=start_at.loc[truth["encounter_id"]].to_numpy()).sort_values("start_at")
+    wait = (visits.groupby("patient_id")["start_at"].shift(-1) - visits["start_at"]) / pd.Timedelta(days=1)
+    assert ((visits["outcome"] == "returned") == (wait <= visits["deadline_days"])).all()
+    patients = pq.read_table(export / "truth" / "patients.parquet").to_pandas().set_index("patient_id")
+    for outcome, happened in (("died", "died_at"), ("moved_away", "moved_at")):
+        left = visits[visits["outcome"] == outcome]
+        left_at = patients[happened].loc[left["patient_id"]].to_numpy()
+        assert (left_at >= left["start_at"].to_numpy()).all()
+        assert (left_at <= EXPORTED_AT.to_numpy()).all()
+
+
 def test_the_truth_has_every_completed_visit_once(truth: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> None:
     both = truth.merge(tables["encounters"], left_on="encounter_id", right_on="visit_id", suffixes=("", "_told"))
     assert len(both) == len(truth) == len(tables["encounters"])

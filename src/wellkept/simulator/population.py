@@ -128,8 +128,8 @@ def _history_on_day_0(rng: np.random.Generator, world: World, count: int, days: 
 
 
 def _departures(rng: np.random.Generator, world: World, people: Columns) -> Columns:
-    """When each dies and moves away, at a constant rate from the first visit on, and when that is recorded."""
-    age, first_day, count = people["age"], people["next_day"], len(people["age"])
+    """When each dies and moves away, at a constant rate after the first visit, and when that is recorded."""
+    age, first_day, count = people["age"], np.floor(people["next_day"]) + 1, len(people["age"])
     death = np.exp(
         world.death_intercept + world.death_age * (age - 40) + world.death_condition * people["conditions"]
     )

@@ -33,7 +33,8 @@ def next_day(rng: np.random.Generator, world: World, visit: Columns) -> np.ndarr
     rebooked = ~visit["kept"] & happens(rng, np.full(count, world.rebooked))
     wait = np.where(rebooked, at_least + rng.exponential(beyond, count), np.where(stays, on_time, late))
     day = start + wait
-    return np.where(day > np.minimum(visit["died_at"], visit["moved_at"]), np.inf, day)
+    end_of_day = np.floor(day) + 1
+    return np.where(end_of_day > np.minimum(visit["died_at"], visit["moved_at"]), np.inf, day)
 
 
 def stay_logit(world: World, visit: Columns, state: np.ndarray) -> np.ndarray:
