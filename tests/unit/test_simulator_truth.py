@@ -85,9 +85,17 @@ def test_an_outcome_is_what_the_tables_show_by_the_export(
     patients = pq.read_table(export / "truth" / "patients.parquet").to_pandas().set_index("patient_id")
     for outcome, happened in (("died", "died_at"), ("moved_away", "moved_at")):
         left = visits[visits["outcome"] == outcome]
-        left_at = patients[happened].loc[left["patient_id"]].to_numpy()
-        assert (left_at >= left["start_at"].to_numpy()).all()
-        assert (left_at <= EXPORTED_AT.to_numpy()).all()
+        left_at = left["patient_id"].map(patients[happened])
+        assert (left_at >= left["start_at"]).all()
+        assert (left_at <= EXPORTED_AT).all()
+
+
+def test_the_dead_neither_come_nor_answer(export: Path, tables: dict[str, pd.DataFrame]) -> None:
+    died_at = pq.read_table(export / "truth" / "patients.parquet").to_pandas().set_index("patient_id")["died_at"]
+    for name, time in (("encounters", "end_at"), ("surveys", "answered_at")):
+        late = tables[name][time] - tables[name]["patient_id"].map(died_at)
+        assert late.notna().sum() > 20
+        assert late.max() <= pd.Timedelta(0)
 
 
 def test_the_truth_has_every_completed_visit_once(truth: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> None:

@@ -39,11 +39,12 @@ def surveys(rng: np.random.Generator, hospital: Hospital, *, follow_up: int) -> 
 
 
 def _first_round(rng: np.random.Generator, hospital: Hospital) -> Columns:
-    """One entry an invitation; the answer of who gives none is known never (infinity)."""
+    """One entry an invitation; the answer of who gives none, or dies before, is known never (infinity)."""
     visits = hospital.visits
     rows = np.flatnonzero(visits["invited"])
-    end_at, answered = visits["end_at"][rows], visits["answered"][rows]
+    end_at = visits["end_at"][rows]
     answered_at = end_at + rng.uniform(2, 19.5, len(rows))
+    answered = visits["answered"][rows] & (answered_at < _died_at(hospital, rows))
     available_at = answered_at + rng.uniform(0.05, 0.5, len(rows))
     return {
         "row": rows,
@@ -60,6 +61,8 @@ def _by_telephone(rng: np.random.Generator, hospital: Hospital, most: int) -> Co
     visits = hospital.visits
     silent = np.flatnonzero(visits["invited"] & ~visits["answered"])
     called_at = visits["end_at"][silent] + rng.uniform(*FOLLOWED_UP_AFTER, len(silent))
+    alive = called_at + 1 < _died_at(hospital, silent)
+    silent, called_at = silent[alive], called_at[alive]
     shuffled = np.lexsort((rng.random(len(silent)), np.floor(called_at / QUARTER)))
     quarter = np.floor(called_at[shuffled] / QUARTER)
     place = np.arange(len(shuffled)) - np.searchsorted(quarter, quarter)
@@ -77,6 +80,10 @@ def _by_telephone(rng: np.random.Generator, hospital: Hospital, most: int) -> Co
         "csat": visits["csat"][rows],
         "ces": visits["ces"][rows],
     }
+
+
+def _died_at(hospital: Hospital, rows: np.ndarray) -> np.ndarray:
+    return hospital.people["died_at"][hospital.visits["patient"][rows]]
 
 
 def interventions(rng: np.random.Generator, hospital: Hospital) -> pa.Table:
