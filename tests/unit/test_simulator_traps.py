@@ -163,10 +163,10 @@ def test_t13_low_answers_vanish_at_some_sites(trapped: Trapped) -> None:
 
 def test_t14_a_letter_goes_to_some_by_chance(trapped: Trapped) -> None:
     letters = trapped.table("courtesy-letter", "interventions").query("type == 'courtesy_letter'")
-    low = trapped.table("none", "surveys").set_index("visit_id")["nps"].dropna() <= 6
-    sent = low.index.isin(letters["visit_id"])
-    assert 0.04 < len(letters) / len(trapped.table("none", "encounters")) < 0.06
-    assert low[sent].mean() == pytest.approx(low[~sent].mean(), abs=0.12)
+    risk = trapped.table("none", "truth/encounters").set_index("encounter_id")["p_detractor"]
+    sent = risk.index.isin(letters["visit_id"])
+    assert 0.04 < sent.mean() < 0.06
+    assert risk[sent].mean() == pytest.approx(risk[~sent].mean(), abs=0.03)
 
 
 def test_t15_a_letter_goes_to_those_who_had_answered_low(trapped: Trapped) -> None:
