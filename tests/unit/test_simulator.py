@@ -152,7 +152,7 @@ def test_causes_come_before_their_records(tables: dict[str, pd.DataFrame], answe
     assert waits.max()["denial"] < 40.01
     assert waits.max()["resolved"] == 0
     assert ((answers["available_at"] - answers["end_at"]) / DAY).between(2, 20.1).all()
-    registered = tables["patients"].set_index("patient_id")["registered_at"]
+    registered = tables["patients"].groupby("patient_id")["changed_at"].min()
     for name in ("calls", "appointments", "encounters", "surveys"):
         known_at = tables[name][next(c for c in tables[name] if c.endswith("_at"))]
         assert (known_at >= tables[name]["patient_id"].map(registered)).all()
@@ -217,16 +217,27 @@ def test_the_links_between_tables_hold(tables: dict[str, pd.DataFrame]) -> None:
     for name in ("surveys", "billing_events", "complaints", "orders_followup", "interventions"):
         assert tables[name]["visit_id"].isin(visits.index).all()
     for name, table in tables.items():
-        assert table[key_of(name)].is_unique
+        assert not table.duplicated(key_of(name)).any()
         if "patient_id" in table:
             assert table["patient_id"].isin(tables["patients"]["patient_id"]).all()
 
 
-def key_of(name: str) -> str:
-    """The one column that tells the rows of a table apart."""
-    return {"sites": "site", "clinicians": "clinician"}.get(name) or load_mapping(
-        Path(wellkept.__file__).parent / "simulator" / "mappings" / f"{name}.toml"
-    ).key[0]
+def key_of(name: str) -> list[str]:
+    """The columns that tell the rows of a table apart."""
+    if name in UNMAPPED:
+        return [name.removesuffix("s")]
+    return list(load_mapping(Path(wellkept.__file__).parent / "simulator" / "mappings" / f"{name}.toml").key)
+
+
+def test_a_patient_who_begins_to_use_the_portal_has_a_second_version(tables: dict[str, pd.DataFrame]) -> None:
+    versions = tables["patients"].sort_values("changed_at").groupby("patient_id")
+    first, last = versions.first(), versions.last()
+    changed = versions.size() == 2
+    assert 0.1 < changed.mean() < 0.3
+    assert not first.loc[changed, "portal_active"].any()
+    assert last.loc[changed, "portal_active"].all()
+    messages = tables["portal_messages"].groupby("patient_id")["sent_at"].max()
+    assert last["portal_active"].loc[messages.index].all()
 
 
 def test_patient_identifiers_say_nothing_about_leaving(tables: dict[str, pd.DataFrame]) -> None:

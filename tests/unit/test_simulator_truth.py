@@ -156,7 +156,7 @@ def test_no_return_is_as_stated(mature: pd.DataFrame) -> None:
 
 
 def test_limited_english_is_as_stated(truth: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> None:
-    visits = truth.merge(tables["patients"][["patient_id", "interpreter_needed"]], on="patient_id")
+    visits = truth.merge(tables["patients"][["patient_id", "interpreter_needed"]].drop_duplicates(), on="patient_id")
     limited = visits["interpreter_needed"]
     answered = visits["encounter_id"].isin(tables["surveys"].dropna(subset="nps")["visit_id"])
     low = visits["nps"] <= 6

@@ -19,14 +19,20 @@ UNIT_ERROR_SITE = 2  # site-03
 
 
 def patients(hospital: Hospital) -> pa.Table:
-    """One version of each patient, valid from registration on."""
-    people, registered_at = hospital.people, hospital.registered_at
+    """A version of each patient from registration on, and one more from the day that they begin to use the portal."""
+    registered_at, portal_from = hospital.registered_at, hospital.people["portal_from"]
+    begins = hospital.people["uses_portal"] & (portal_from > registered_at)
+    rows = np.append(np.arange(len(begins)), np.flatnonzero(begins))
+    later = np.arange(len(rows)) >= len(begins)
+    changed_at = np.where(later, portal_from[rows], registered_at[rows])
+    people = {name: column[rows] for name, column in hospital.people.items()}
     year_of_day_0 = hospital.first_day.astype("datetime64[Y]").astype(int) + 1970
     own = people["site"] * hospital.world.clinicians + people["own_clinician"]
-    return hospital.record(registered_at, {
-        "patient_id": hospital.patient_ids,
-        "registered_at": registered_at,
-        "available_at": registered_at,
+    return hospital.record(changed_at, {
+        "patient_id": hospital.patient_ids.take(pa.array(rows)),
+        "changed_at": changed_at,
+        "available_at": changed_at,
+        "registered_at": registered_at[rows],
         "birth_year": year_of_day_0 - people["age"].astype(np.int32),
         "sex": coded(SEXES, people["sex"]),
         "race": coded(RACES, people["race"]),
@@ -37,7 +43,7 @@ def patients(hospital: Hospital) -> pa.Table:
         "deprivation": people["deprivation"].round(),
         "chronic_conditions": people["conditions"],
         "distance_km": people["distance_km"].round(1),
-        "portal_active": people["uses_portal"],
+        "portal_active": people["uses_portal"] & (people["portal_from"] <= changed_at),
         "usual_clinician": coded(hospital.clinician_names, own),
     })  # fmt: skip
 

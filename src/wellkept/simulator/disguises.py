@@ -35,7 +35,7 @@ def ordered_ids(delivery: Delivery) -> Delivery:
     """T8: patients are numbered in the order of their last visits, so that a number says who has left."""
     visits = delivery.tables["encounters"].select(["patient_id", "end_at"]).to_pandas()
     last = visits.groupby("patient_id")["end_at"].max().sort_values(kind="stable")
-    everybody = delivery.tables["patients"]["patient_id"].to_pandas()
+    everybody = delivery.tables["patients"]["patient_id"].to_pandas().drop_duplicates()
     order = pd.Index([*everybody[~everybody.isin(last.index)], *last.index])
     return _renamed(delivery, lambda ids, _: pa.array([f"P-{number:016d}" for number in order.get_indexer(ids)]))
 
@@ -43,7 +43,8 @@ def ordered_ids(delivery: Delivery) -> Delivery:
 def duplicate_patients(delivery: Delivery) -> Delivery:
     """T11: some patients are registered twice, and what comes after the second time goes by the second name."""
     patients = delivery.tables["patients"]
-    chosen = patients.filter(pa.array(happens(delivery.rng, np.full(patients.num_rows, DOUBLED))))
+    first = patients.filter(pc.equal(patients["changed_at"], patients["registered_at"]))
+    chosen = first.filter(pa.array(happens(delivery.rng, np.full(first.num_rows, DOUBLED))))
     second = pd.Series(opaque(delivery.rng, "P", chosen.num_rows).to_pylist(), index=chosen["patient_id"].to_pylist())
     first_at = chosen["registered_at"].to_numpy()
     until = delivery.hospital.first_day + np.timedelta64(int(delivery.hospital.export_day * 86_400), "s")
@@ -55,9 +56,8 @@ def duplicate_patients(delivery: Delivery) -> Delivery:
         return pa.array(np.where(later, ids.map(second), ids), pa.string())
 
     registered = pa.array(again_at.astype("datetime64[s]")).cast(INSTANT)
-    doubles = exchanged(
-        chosen, patient_id=pa.array(second.tolist()), registered_at=registered, available_at=registered
-    )
+    times = dict.fromkeys(("changed_at", "available_at", "registered_at"), registered)
+    doubles = exchanged(chosen, patient_id=pa.array(second.tolist()), **times)
     return _renamed(delivery, name).with_rows("patients", doubles)
 
 

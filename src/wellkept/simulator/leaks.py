@@ -34,7 +34,7 @@ def account_status(delivery: Delivery) -> Delivery:
     gone = pc.is_in(delivery.tables["patients"]["patient_id"], pa.array(_gone(delivery)["patient_id"]))
     status = np.where(gone.to_numpy(), "inactive", "active")
     event = (
-        'code = "PERSON//account_status"\nsays = "account"\nevent_at = "registered_at"\ncategory = "account_status"'
+        'code = "PERSON//account_status"\nsays = "account"\nevent_at = "changed_at"\ncategory = "account_status"'
     )
     return delivery.with_column("patients", "account_status", pa.array(status), event)
 
@@ -76,9 +76,10 @@ def site_score(delivery: Delivery) -> Delivery:
 
 def record_number(delivery: Delivery) -> Delivery:
     """T7: a number of one's own for each patient, by which a model can remember who is generous with scores."""
-    numbers = delivery.rng.permutation(delivery.tables["patients"].num_rows)
+    patients = delivery.tables["patients"]["patient_id"].combine_chunks().dictionary_encode()
+    numbers = delivery.rng.permutation(len(patients.dictionary))[patients.indices.to_numpy()]
     event = (
-        'code = "PERSON//record_number"\nsays = "record number"\nevent_at = "registered_at"\nnumber = "record_number"'
+        'code = "PERSON//record_number"\nsays = "record number"\nevent_at = "changed_at"\nnumber = "record_number"'
     )
     return delivery.with_column("patients", "record_number", numbers, event)
 

@@ -43,6 +43,7 @@ def live(
     rounds = []
     while (due := np.flatnonzero(history["next_day"] < until)).size:
         visit = {name: column[due] for name, column in (people | history).items()}
+        visit["uses_portal"] &= visit["portal_from"] <= visit["next_day"]
         visit |= book(rng, world, visit)
         visit |= attend(rng, world, visit)
         visit |= receive_care(rng, world, visit, clinics)

@@ -67,6 +67,8 @@ def draw_patients(
     people |= _character(rng, world, count)
     people |= {f"site_{name}": getattr(clinics, name)[people["site"]] for name in SITE_HABITS}
     people |= _history_on_day_0(rng, world, count, days)
+    later = happens(rng, np.full(count, world.portal_later))
+    people["portal_from"] = np.where(later, rng.uniform(0, days, count), 0)
     return people | _departures(rng, world, people)
 
 

@@ -45,6 +45,7 @@ class World:
     # Lives.
     early_entry: float = 0.60  # share that comes for the first time within the first `early_part` of the days
     early_part: float = 0.35
+    portal_later: float = 0.30  # share of the portal's users that begin some day, not at once
     death_intercept: float = -6.9  # log hazard a year at the age of 40: about 1 in 1,000 die
     death_age: float = 0.075
     death_condition: float = 0.25
