@@ -12,7 +12,7 @@ from wellkept.simulator.chance import happens, opaque
 from wellkept.simulator.delivery import Delivery, exchanged
 from wellkept.simulator.hospital import INSTANT
 
-GONE_AFTER = pd.Timedelta(days=365)  # without a visit, and with nothing booked
+GONE_AFTER = pd.Timedelta(days=365)  # without a visit
 LATE_CANCELLATION = pa.scalar(np.timedelta64(180, "D").astype("timedelta64[s]"))
 
 
