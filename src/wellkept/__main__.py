@@ -67,6 +67,16 @@ def _parser() -> argparse.ArgumentParser:
     parts = _verb(verbs, "parts", _parts, "list sources, feature families, targets and tables")
     parts.add_argument("--features", action="store_true", help="the whole feature catalogue")
 
+    simulate = _verb(verbs, "simulate", _simulate, "write the export of a SYNTHETIC health system")
+    simulate.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder, or an earlier such export")
+    simulate.add_argument("--patients", type=int, default=20000)
+    simulate.add_argument("--seed", type=int, default=1)
+    simulate.add_argument("--world", default="interacting", help="how it runs: interacting, additive, ...")
+    simulate.add_argument("--jitter", type=float, default=0.0, metavar="SHARE", help="move parameters by up to this")
+    simulate.add_argument("--drift", action="append", default=[], metavar="NAME", help="a change that comes (repeat)")
+    simulate.add_argument("--trap", action="append", default=[], metavar="NAME", help="a planted mistake (repeat)")
+    simulate.add_argument("--follow-up", type=int, default=0, metavar="N", help="non-respondents telephoned a quarter")
+
     demo = _verb(verbs, "demo", _demo, "all of it on a small synthetic health system")
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
     demo.add_argument("--patients", type=int, default=20000)
@@ -170,6 +180,16 @@ def _parts(chosen: argparse.Namespace) -> None:
     tables = {"features": feature_table()} if chosen.features else part_tables()
     text = "\n\n".join(f"{name}\n" + "\n".join(f"  {' | '.join(row)}" for row in rows) for name, rows in tables.items())
     _print(tables, text, as_json=chosen.json)
+
+
+def _simulate(chosen: argparse.Namespace) -> None:
+    from wellkept.simulator import simulate
+
+    simulate(chosen.out, patients=chosen.patients, seed=chosen.seed, world=chosen.world, jitter=chosen.jitter,
+             drift=chosen.drift, traps=chosen.trap, follow_up=chosen.follow_up)
+    facts = {"synthetic": True, "folder": str(chosen.out), "patients": chosen.patients, "seed": chosen.seed}
+    _print(facts, f"SYNTHETIC health system, {chosen.patients} patients, none of them real: {chosen.out}",
+           as_json=chosen.json)
 
 
 def _demo(chosen: argparse.Namespace) -> None:

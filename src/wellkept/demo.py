@@ -82,7 +82,7 @@ def _next(folder: Path, run: jobs.ScoringRun, settings: Settings) -> list[str]:
     return [
         "Where to look next:",
         f"  scores and reasons      {run.folder}/scores.parquet, reasons.parquet",
-        f"  what was exported       {folder}/export/*.csv with a mapping TOML each",
+        f"  what was exported       {folder}/export/*.parquet with a mapping TOML each",
         f"  the models in service   {settings.models}/<target>/champion",
         f"  the experiments         mlflow ui --backend-store-uri sqlite:///{settings.mlruns}/mlflow.db",
     ]

@@ -37,7 +37,10 @@ def test_the_model_in_the_readme_is_complete() -> None:
     assert Spec.model_validate(tomllib.loads(text[1])).families == ("auto",)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "DECISIONS.md", "docs/mapping.md", "docs/leaks.md"])
+PAGES = ("README.md", "CONTRIBUTING.md", "DECISIONS.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text())
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
@@ -58,3 +61,12 @@ def test_the_feature_page_is_what_the_catalogue_says() -> None:
     written = set((ROOT / "docs" / "features.md").read_text().splitlines())
     stale = {line for line in written if line.startswith("| `")} - set(feature_page().splitlines())
     assert not stale
+
+
+def test_the_simulator_page_names_every_world_drift_and_trap() -> None:
+    from wellkept.simulator.drifting import DRIFTS
+    from wellkept.simulator.traps import TRAPS
+    from wellkept.simulator.worlds import WORLDS
+
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == {*WORLDS, *DRIFTS, *TRAPS}

@@ -120,6 +120,7 @@ def test_two_processes_cannot_publish_at_once(here: Path, capsys: pytest.Capture
     (["ingest", "meds", "models", "--journeys", "journeys"], 2),
     (["train", "models/readmission.toml", "--journeys", "nowhere"], 4),
     (["score", "--journeys", "journeys", "--as-of", "2021-11-01T02:00:00", "--out", "scores"], 64),
+    (["simulate", "synthetic", "--patients", "9", "--world", "flat"], 2),
     (["fly"], 64),
 ])  # fmt: skip
 def test_what_goes_wrong_has_an_exit_code_of_its_kind(arguments, exit_code, here: Path) -> None:
@@ -156,3 +157,14 @@ def test_a_pipeline_is_the_same_flow(pipeline: str, here: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "argv", [str(script), *arguments])
     runpy.run_path(str(script), run_name="__main__")
     assert len(script.read_text().splitlines()) <= 60
+
+
+def test_a_synthetic_export_can_be_ingested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, facts = said(capsys, "simulate", "export", "--patients", "60", "--world", "additive", "--jitter", "0.1",
+                       "--drift", "vendor-change", "--trap", "late-bills", "--trap", "site-score", "--follow-up", "2")
+    assert (code, facts["synthetic"], facts["patients"]) == (0, True, 60)
+    code, landed = said(capsys, "ingest", "tables", "export", "--journeys", "journeys")
+    assert (code, landed["rejected_rows"]) == (0, 0)

@@ -40,7 +40,7 @@ def single_feature(evidence: Evidence) -> Finding:
 
 def _to_do(names: list[str]) -> str:
     listed = ", ".join(f'"{name}"' for name in names)
-    return f"see when their events become known; if they are that good in truth: [leaks] expected = [{listed}]"
+    return f"see when their events become known; if they really are that good: [leaks] expected = [{listed}]"
 
 
 def identity_order(evidence: Evidence) -> Finding:

@@ -1,23 +1,24 @@
-"""Tables in, a folder as a hospital would send it out: CSV files, their mappings and `manifest.json`."""
+"""Tables in, a folder as a hospital would send it out: parquet files, their mappings, `manifest.json` and the truth."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from wellkept.errors import InputRefused
-from wellkept.simulator.tables import KNOWN_AT
+from wellkept.files import digest_of, write_parquet
+from wellkept.simulator import tables as hospital
+from wellkept.simulator import truth
+from wellkept.simulator.delivery import Delivery
+from wellkept.simulator.hospital import Tables
 
-MAPPINGS = Path(__file__).with_name("mappings")
-MANIFEST = "manifest.json"
+MANIFEST, TRUTH = "manifest.json", "truth"
 NOTE = "Made by wellkept.simulator: no real patient, clinician or hospital is in these files."
 
 
-def write_export(out: Path, tables: dict[str, pd.DataFrame], first_day: np.datetime64) -> None:
+def write_export(out: Path, delivery: Delivery, true: Tables) -> None:
     """Write every table that has rows, and last the manifest: while it is absent the export is not whole.
 
     Raises
@@ -26,15 +27,22 @@ def write_export(out: Path, tables: dict[str, pd.DataFrame], first_day: np.datet
         The folder holds something that no simulator wrote.
     """
     _clear(out)
+    for name, table in true.items():
+        _write(out / TRUTH / f"{name}.parquet", table)
     files = {}
-    for name, table in tables.items():
-        if len(table):
-            content = _csv(table, first_day)
-            (out / f"{name}.csv").write_bytes(content)
-            (out / f"{name}.toml").write_bytes((MAPPINGS / f"{name}.toml").read_bytes())
-            files[f"{name}.csv"] = {"rows": len(table), "sha256": hashlib.sha256(content).hexdigest()}
+    for name, table in delivery.tables.items():
+        if table.num_rows:
+            path = out / f"{name}.parquet"
+            _write(path, table)
+            files[path.name] = {"rows": table.num_rows, "sha256": digest_of(path)}
+            if name in delivery.mappings:
+                path.with_suffix(".toml").write_text(delivery.mappings[name], encoding="utf-8")
     manifest = {"synthetic": True, "note": NOTE, "files": files}
     (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    write_parquet(path, table.replace_schema_metadata({"synthetic": NOTE}))
 
 
 def _clear(out: Path) -> None:
@@ -43,7 +51,8 @@ def _clear(out: Path) -> None:
     if any(out.iterdir()) and not _is_synthetic(out / MANIFEST):
         message = f"{out} holds files that no simulator wrote; name a new or an empty folder"
         raise InputRefused("not_synthetic", message)
-    for name in (MANIFEST, *(f"{table}.{kind}" for table in KNOWN_AT for kind in ("csv", "toml"))):
+    tables = [f"{name}.{kind}" for name in hospital.NAMES for kind in ("parquet", "toml")]
+    for name in (MANIFEST, *tables, *(f"{TRUTH}/{name}.parquet" for name in truth.NAMES)):
         (out / name).unlink(missing_ok=True)
 
 
@@ -52,17 +61,3 @@ def _is_synthetic(manifest: Path) -> bool:
         return json.loads(manifest.read_text(encoding="utf-8")).get("synthetic") is True
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _csv(table: pd.DataFrame, first_day: np.datetime64) -> bytes:
-    times = {name: _dates(days.to_numpy(), first_day) for name, days in table.items() if name.endswith("_at")}
-    return table.assign(**times).to_csv(index=False, lineterminator="\n").encode()
-
-
-def _dates(days: np.ndarray, first_day: np.datetime64) -> np.ndarray:
-    """Days since day 0 as ISO 8601 with Z, to the second; empty where there is none."""
-    texts = np.full(len(days), "", dtype="U20")
-    there = np.isfinite(days)
-    seconds = np.round(days[there] * 86_400).astype("timedelta64[s]")
-    texts[there] = np.char.add(np.datetime_as_string(first_day + seconds), "Z")
-    return texts
