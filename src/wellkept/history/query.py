@@ -123,9 +123,9 @@ FROM points p LEFT JOIN by_point b ON b.point = p.point"""
                 figure = self._figure(f"{extreme.upper()}({_when(chosen, 'value')})")
                 return f"CAST({self._leaf(extreme.upper(), figure, chosen)} AS DOUBLE)"
             case "since" | "since_first" as which:
-                extreme = "MIN" if which == "since" else "MAX"
-                figure = self._figure(f"{extreme}({_when(chosen, 'age')})")
-                return f"({self._leaf(extreme, figure, chosen)} / CAST(86400000000 AS DOUBLE))"
+                end = "MIN" if which == "since" else "MAX"
+                figure = self._figure(f"{end}({_when(chosen, 'age')})")
+                return f"({self._leaf(end, figure, chosen)} / CAST(86400000000 AS DOUBLE))"
             case "last_code":
                 return self._extreme_by("MAX", "code", self._figure(f"MAX({_when(chosen, 'sequence')})"), chosen)
             case "last":
