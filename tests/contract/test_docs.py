@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wellkept.listing import feature_page
+from tests.spec.features_page import HEAD, examples, sections
+from wellkept.catalogue import families
 from wellkept.parts import discover
 from wellkept.spec import Spec, load_spec
 
@@ -53,8 +54,16 @@ def test_no_committed_text_names_a_registry_host() -> None:
     assert "://" not in lock
 
 
-def test_the_feature_page_is_what_the_catalogue_says() -> None:
-    """New families are welcome; `python -m wellkept.listing > docs/features.md` adds them."""
-    written = set((ROOT / "docs" / "features.md").read_text().splitlines())
-    stale = {line for line in written if line.startswith("| `")} - set(feature_page().splitlines())
-    assert not stale
+@pytest.mark.parametrize("family", list(families()))
+def test_every_feature_has_a_drawn_example_and_every_example_a_feature(family: str) -> None:
+    """Draw its journeys in EXAMPLES of tests/spec/test_<family>.py."""
+    assert {name for name, *_ in examples(family)} == {f.name for f in families()[family]}
+
+
+def test_the_feature_page_is_what_the_catalogue_and_its_examples_say() -> None:
+    """New families are welcome; `python -m tests.spec.features_page > docs/features.md` adds them."""
+    head, *written = (ROOT / "docs" / "features.md").read_text().split("\n## ")
+    made = "\n".join(["", *sections().values()]).split("\n## ")
+    assert head.strip() == HEAD.strip()
+    assert written
+    assert [section.partition("\n")[0] for section in written if section.strip() not in map(str.strip, made)] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,18 @@ from wellkept.encoding import Encoder
 from wellkept.explaining import reasons
 from wellkept.history import FeatureQuery
 
+
+def shared_codes(page: str) -> set[str]:
+    """The codes of docs/codes.md, whose tables write `A//x`, `//y` for A//x and A//y."""
+    codes = set()
+    for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE):
+        first, *others = re.findall(r"`(.+?)`", row)
+        codes |= {first, *(first.partition("//")[0] + other for other in others)}
+    return codes
+
+
 SNAPSHOT = Path(__file__).with_name("catalogue.json")
+SHARED_CODES = shared_codes((SNAPSHOT.parents[2] / "docs" / "codes.md").read_text())
 FEATURES = [pytest.param(f, id=f"{family}.{f.name}") for family, group in families().items() for f in group]
 
 
@@ -59,6 +71,13 @@ def test_a_feature_does_not_see_what_comes_later(feature: Feature, store) -> Non
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_feature_survives_a_bundle(feature: Feature) -> None:
     assert Feature.from_json(json.loads(json.dumps(feature.to_json()))) == feature
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_feature_reads_codes_as_docs_codes_spells_them_and_never_race(feature: Feature) -> None:
+    codes = {code for a in feature.expression.aggregates() for code in a.selection.codes}
+    stages = {code.partition("//")[0] for code in SHARED_CODES}
+    assert {code for code in codes if code.partition("//")[0] in stages} <= SHARED_CODES - {"PERSON//race"}
 
 
 def test_the_catalogue_changed_only_on_purpose() -> None:

@@ -27,7 +27,7 @@ def lobby_wait(past: History) -> Expression:
 
 
 @feature(
-    says="waited {value:+.0f} minutes against what was told",
+    says="the wait compared with what was told: {value:+.0f} minutes",
     otherwise="waited exactly as long as was told",
     null="was told no wait, or the wait is not on record",
     unit="min",

@@ -41,16 +41,17 @@ def usual_clinician_share_365d(past: History) -> Expression:
 
 
 @feature(
-    says="has no usual clinician yet: at most one visit",
-    otherwise="has been here more than once",
-    null="nothing on record",
+    says="has no usual clinician yet: this was the first visit",
+    otherwise="has been here more than once, or a visit says whether it was the usual clinician",
+    null="no completed visit on record",
     unit="yes/no",
     touchpoint="visit",
     dimension="patient",
 )
 def continuity_not_applicable(past: History) -> Expression:
-    """Continuity cannot be: at most one visit was completed, and none says who it was."""
-    return past.of(USUAL, OTHER).count().equals(0) * (past.of(COMPLETED).count() < 2)
+    """Continuity cannot be yet: one visit is completed, and it does not say who it was."""
+    visits = past.of(COMPLETED).count()
+    return (past.of(USUAL, OTHER).count().equals(0) * visits.equals(1)).where(visits > 0)
 
 
 @feature(

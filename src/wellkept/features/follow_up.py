@@ -32,14 +32,15 @@ def contacted_48h(past: History) -> Expression:
 @feature(
     says="had no procedure in the last 90 days",
     otherwise="had a procedure in the last 90 days",
-    null="nothing on record",
+    null="no completed visit on record",
     unit="yes/no",
     touchpoint="follow-up",
     dimension="patient",
 )
 def contact_not_applicable(past: History) -> Expression:
     """No procedure in 90 days that a call should follow."""
-    return past.of(COMPLETED).saying("procedure").within("90d").count().equals(0)
+    visits = past.of(COMPLETED)
+    return visits.saying("procedure").within("90d").count().equals(0).where(visits.count() > 0)
 
 
 @feature(

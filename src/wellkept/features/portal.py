@@ -72,11 +72,11 @@ def messages_90d(past: History) -> Expression:
 @feature(
     says="does not use the portal",
     otherwise="uses the portal",
-    null="nothing on record",
+    null="no completed visit on record",
     unit="yes/no",
     touchpoint="portal",
     dimension="customer",
 )
 def portal_not_applicable(past: History) -> Expression:
     """The portal is not used: no activation, message or answer is on record."""
-    return past.of(ACTIVE, MESSAGE, RESPONSE).count().equals(0)
+    return past.of(ACTIVE, MESSAGE, RESPONSE).count().equals(0).where(past.of("VISIT//COMPLETED").count() > 0)

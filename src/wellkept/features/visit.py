@@ -91,14 +91,14 @@ def interpreter_missed_share_365d(past: History) -> Expression:
 @feature(
     says="needs no interpreter",
     otherwise="needs an interpreter",
-    null="nothing on record",
+    null="no completed visit on record",
     unit="yes/no",
     touchpoint="visit",
     dimension="patient",
 )
 def interpreter_not_applicable(past: History) -> Expression:
     """No need for an interpreter is on record, of the person or of a visit."""
-    return past.of(NEEDED, *INTERPRETER).count().equals(0)
+    return past.of(NEEDED, *INTERPRETER).count().equals(0).where(past.of(COMPLETED).count() > 0)
 
 
 @feature(
