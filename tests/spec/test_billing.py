@@ -64,25 +64,25 @@ EXAMPLES: list[Example] = [
            1  BILLING//DENIAL  a
           20  predict
      """, None),
-    ("billing_open_days", "open since the service", """
+    ("dispute_open_days", "open since the service", """
          day  known  code
-           1     15  BILLING//SURPRISE
+           1     15  BILLING//DISPUTE
           20         predict
      """, 19.0),
-    ("billing_open_days", "settled", """
+    ("dispute_open_days", "settled", """
          day  known  code
-           1     15  BILLING//SURPRISE
+           1     15  BILLING//DISPUTE
           18         BILLING//RESOLVED
           20         predict
      """, 0.0),
-    ("billing_open_days", "an earlier one was settled, this one is not", """
+    ("dispute_open_days", "an earlier one was settled, this one is not", """
          day  code
-           1  BILLING//SURPRISE
+           1  BILLING//DISPUTE
            5  BILLING//RESOLVED
-          10  BILLING//DENIAL
+          10  BILLING//DISPUTE
           20  predict
      """, 10.0),
-    ("billing_open_days", "none", """
+    ("dispute_open_days", "none", """
          day  code
           20  predict
      """, None),

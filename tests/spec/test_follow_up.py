@@ -95,12 +95,12 @@ EXAMPLES: list[Example] = [
            1  FOLLOW_UP//DUE        30  laboratory
           43  predict
      """, 12.0),
-    ("next_step_overdue_days", "not due yet", """
+    ("next_step_overdue_days", "26 days before its date", """
          day  code              number  text
            1  VISIT//COMPLETED          chronic
            1  FOLLOW_UP//DUE        30  laboratory
            5  predict
-     """, 0.0),
+     """, -26.0),
     ("next_step_overdue_days", "closed by a visit", """
          day  code              number  text
            1  FOLLOW_UP//DUE        30  laboratory

@@ -1,7 +1,7 @@
 """Billing: surprises, denials and disputes, and how long they stay open.
 
 Codes: BILLING//SURPRISE, //DENIAL, //DISPUTE (happened with the service, known when the bill is),
-BILLING//RESOLVED. Amounts have no code.
+BILLING//RESOLVED. Amounts and payments have no code, so the age of a balance is that of an open dispute.
 """
 
 from wellkept.catalogue import feature
@@ -73,16 +73,16 @@ def billing_problem_here(past: History) -> Expression:
 
 
 @feature(
-    says="trouble with a bill has been open for {value:.0f} days",
-    otherwise="the trouble with the bill was settled",
-    null="no trouble with a bill in the last year",
+    says="a dispute about a bill has been open for {value:.0f} days",
+    otherwise="the dispute about a bill was settled",
+    null="no dispute about a bill in the last year",
     unit="d",
     touchpoint="billing",
     dimension="customer",
     monotone=+1,
     modifiable=True,
 )
-def billing_open_days(past: History) -> Expression:
-    """Days since the latest surprise, denial or dispute of 365 days; 0 where one was settled since."""
-    problem = past.of(SURPRISE, DENIAL, DISPUTE).within("365d").since()
-    return (past.of(RESOLVED).since() > problem).coalesce(1) * problem
+def dispute_open_days(past: History) -> Expression:
+    """Days since the latest dispute of 365 days; 0 where something was settled since."""
+    disputed = past.of(DISPUTE).within("365d").since()
+    return (past.of(RESOLVED).since() > disputed).coalesce(1) * disputed

@@ -59,8 +59,8 @@ def next_step_open(past: History) -> Expression:
 
 
 @feature(
-    says="the next step is {value:.0f} days overdue",
-    otherwise="the next step is not due yet",
+    says="days past the due date of the next step, before it where negative: {value:.0f}",
+    otherwise="the next step is due today",
     null="no next step is open",
     unit="d",
     touchpoint="follow-up",
@@ -69,8 +69,7 @@ def next_step_open(past: History) -> Expression:
     modifiable=True,
 )
 def next_step_overdue_days(past: History) -> Expression:
-    """Days by which the open next step is overdue; 0 before its date, null where none is open."""
+    """Days by which the open next step is overdue, negative before its date; null where none is open."""
     ordered = past.of(DUE).since()
     is_open = (past.of(COMPLETED).since() >= ordered).coalesce(ordered >= 0)
-    overdue = ordered - past.of(DUE).last()
-    return (overdue * (overdue > 0)).where(is_open)
+    return (ordered - past.of(DUE).last()).where(is_open)
