@@ -9,16 +9,16 @@ from tests.spec.drawing import Example, title, worked_out
 EXAMPLES: list[Example] = [
     ("lobby_wait", "of this encounter", """
          day  code                 number  encounter
-           1  ARRIVAL//LOBBY_WAIT      20  a
-           5  ARRIVAL//LOBBY_WAIT      50  b
+           1  ARRIVAL//LOBBY_WAIT      50  a
+           5  ARRIVAL//LOBBY_WAIT      20  b
            6  predict                      a
-     """, 20.0),
+     """, 50.0),
     ("lobby_wait", "else of the latest arrival", """
          day  code                 number  encounter
-           1  ARRIVAL//LOBBY_WAIT      20  a
-           5  ARRIVAL//LOBBY_WAIT      50  b
+           1  ARRIVAL//LOBBY_WAIT      50  a
+           5  ARRIVAL//LOBBY_WAIT      20  b
            6  predict
-     """, 50.0),
+     """, 20.0),
     ("lobby_wait", "not known before it is recorded", """
          day  known  code                 number  encounter
            5      7  ARRIVAL//LOBBY_WAIT      50  b
@@ -36,12 +36,22 @@ EXAMPLES: list[Example] = [
            1  ARRIVAL//TOLD_WAIT       15  a
            2  predict                      a
      """, -5.0),
-    ("wait_over_told", "without an encounter, of the latest arrival", """
-         day  code                 number
-           1  ARRIVAL//LOBBY_WAIT      40
-           1  ARRIVAL//TOLD_WAIT       15
-           9  predict
+    ("wait_over_told", "of this encounter, not of a later one", """
+         day  code                 number  encounter
+           1  ARRIVAL//LOBBY_WAIT      40  a
+           1  ARRIVAL//TOLD_WAIT       15  a
+           5  ARRIVAL//LOBBY_WAIT      20  b
+           5  ARRIVAL//TOLD_WAIT       10  b
+           9  predict                      a
      """, 25.0),
+    ("wait_over_told", "without an encounter, of the latest arrival", """
+         day  code                 number  encounter
+           1  ARRIVAL//LOBBY_WAIT      40  a
+           1  ARRIVAL//TOLD_WAIT       15  a
+           5  ARRIVAL//LOBBY_WAIT      20  b
+           5  ARRIVAL//TOLD_WAIT       10  b
+           9  predict
+     """, 10.0),
     ("wait_over_told", "a wait told at an earlier arrival is no promise for this one", """
          day  code                 number  encounter
            1  ARRIVAL//LOBBY_WAIT      40  a
@@ -55,6 +65,18 @@ EXAMPLES: list[Example] = [
            1  ARRIVAL//TOLD_WAIT       15  a
            2  predict                      a
      """, 1.0),
+    ("wait_told", "told at this encounter, although not at a later one", """
+         day  code                 number  encounter
+           1  ARRIVAL//LOBBY_WAIT      40  a
+           1  ARRIVAL//TOLD_WAIT       15  a
+           5  ARRIVAL//LOBBY_WAIT      50  b
+           6  predict                      a
+     """, 1.0),
+    ("wait_told", "never told", """
+         day  code                 number
+           5  ARRIVAL//LOBBY_WAIT      50
+           6  predict
+     """, 0.0),
     ("wait_told", "not told this time", """
          day  code                 number  encounter
            1  ARRIVAL//LOBBY_WAIT      40  a

@@ -46,6 +46,18 @@ EXAMPLES: list[Example] = [
            1     15  BILLING//DENIAL          a
           20         predict                  a
      """, 1.0),
+    ("billing_problem_here", "it was a surprise", """
+         day  known  code               text   encounter
+           1         VISIT//COMPLETED   acute  a
+           1     15  BILLING//SURPRISE         a
+          20         predict                   a
+     """, 1.0),
+    ("billing_problem_here", "it is disputed", """
+         day  known  code              text   encounter
+           1         VISIT//COMPLETED  acute  a
+           1     15  BILLING//DISPUTE         a
+          20         predict                  a
+     """, 1.0),
     ("billing_problem_here", "it is not known yet", """
          day  known  code              text   encounter
            1         VISIT//COMPLETED  acute  a
@@ -59,9 +71,10 @@ EXAMPLES: list[Example] = [
            1  BILLING//DENIAL          a
           20  predict                  b
      """, 0.0),
-    ("billing_problem_here", "no visit of this point", """
-         day  code             encounter
-           1  BILLING//DENIAL  a
+    ("billing_problem_here", "the point belongs to no visit", """
+         day  code              text   encounter
+           1  VISIT//COMPLETED  acute  a
+           1  BILLING//DENIAL          a
           20  predict
      """, None),
     ("dispute_open_days", "open since the service", """
@@ -69,6 +82,12 @@ EXAMPLES: list[Example] = [
            1     15  BILLING//DISPUTE
           20         predict
      """, 19.0),
+    ("dispute_open_days", "the latest of two", """
+         day  code
+           1  BILLING//DISPUTE
+          10  BILLING//DISPUTE
+          20  predict
+     """, 10.0),
     ("dispute_open_days", "settled", """
          day  known  code
            1     15  BILLING//DISPUTE
@@ -82,9 +101,10 @@ EXAMPLES: list[Example] = [
           10  BILLING//DISPUTE
           20  predict
      """, 10.0),
-    ("dispute_open_days", "none", """
+    ("dispute_open_days", "none in the window", """
          day  code
-          20  predict
+           1  BILLING//DISPUTE
+         380  predict
      """, None),
 ]  # fmt: skip
 

@@ -20,9 +20,10 @@ EXAMPLES: list[Example] = [
            3  COMPLAINT//FILED         b
            5  predict                  a
      """, 0.0),
-    ("complaint_here", "no visit of this point", """
-         day  code              encounter
-           3  COMPLAINT//FILED  b
+    ("complaint_here", "the point belongs to no visit", """
+         day  code              text   encounter
+           1  VISIT//COMPLETED  acute  a
+           3  COMPLAINT//FILED         a
            5  predict
      """, None),
     ("complaints_90d", "in the window", """
@@ -39,7 +40,8 @@ EXAMPLES: list[Example] = [
          day  code
            1  COMPLAINT//FILED
           50  COMPLAINT//FILED
-          95  predict
+          60  COMPLAINT//FILED
+         366  predict
      """, 2.0),
     ("complaints_365d", "none", """
          day  code

@@ -24,11 +24,18 @@ EXAMPLES: list[Example] = [
            2  CALL//HOLD      80
            3  predict
      """, 30.0),
-    ("hold_over_target", "within the target", """
+    ("hold_over_target", "the latest call was within the target", """
          day  code        number
+           1  CALL//HOLD     300
            2  CALL//HOLD      40
            3  predict
      """, 0.0),
+    ("hold_over_target", "a longer hold than the call before", """
+         day  code        number
+           1  CALL//HOLD      40
+           2  CALL//HOLD      80
+           3  predict
+     """, 30.0),
     ("hold_over_target", "no call on record", """
          day  code
            3  predict
@@ -47,11 +54,12 @@ EXAMPLES: list[Example] = [
      """, None),
     ("hold_over_target_share_365d", "one of four; 50 seconds meet the target", """
          day  code        number
-           1  CALL//HOLD      50
-           2  CALL//HOLD      51
-           3  CALL//HOLD      10
-           4  CALL//HOLD      20
-           9  predict
+           1  CALL//HOLD     300
+         101  CALL//HOLD      50
+         102  CALL//HOLD      51
+         103  CALL//HOLD      10
+         104  CALL//HOLD      20
+         400  predict
      """, 0.25),
     ("hold_over_target_share_365d", "no call in the window", """
          day  code

@@ -7,13 +7,25 @@ import pytest
 from tests.spec.drawing import Example, title, worked_out
 
 EXAMPLES: list[Example] = [
-    ("usual_clinician", "of this encounter", """
+    ("usual_clinician", "this encounter goes before a later one", """
+         day  code                    encounter
+           1  VISIT//OTHER_CLINICIAN  a
+           9  VISIT//USUAL_CLINICIAN  b
+          10  predict                 a
+     """, 0.0),
+    ("usual_clinician", "the same the other way round", """
          day  code                    encounter
            1  VISIT//USUAL_CLINICIAN  a
            9  VISIT//OTHER_CLINICIAN  b
           10  predict                 a
      """, 1.0),
-    ("usual_clinician", "else of the latest visit", """
+    ("usual_clinician", "without an encounter, the latest", """
+         day  code                    encounter
+           1  VISIT//OTHER_CLINICIAN  a
+           9  VISIT//USUAL_CLINICIAN  b
+          10  predict
+     """, 1.0),
+    ("usual_clinician", "the same the other way round, without one", """
          day  code                    encounter
            1  VISIT//USUAL_CLINICIAN  a
            9  VISIT//OTHER_CLINICIAN  b
@@ -24,14 +36,15 @@ EXAMPLES: list[Example] = [
            1  VISIT//COMPLETED  acute  a
           10  predict                  a
      """, None),
-    ("usual_clinician_share_365d", "three of four; a first visit does not count", """
+    ("usual_clinician_share_365d", "three of four in the window; visits that do not say do not count", """
          day  code                    text
-           1  VISIT//COMPLETED        acute
-           2  VISIT//USUAL_CLINICIAN
-           3  VISIT//USUAL_CLINICIAN
-           4  VISIT//USUAL_CLINICIAN
-           5  VISIT//OTHER_CLINICIAN
-          10  predict
+           1  VISIT//OTHER_CLINICIAN
+         101  VISIT//USUAL_CLINICIAN
+         102  VISIT//COMPLETED        acute
+         103  VISIT//USUAL_CLINICIAN
+         104  VISIT//USUAL_CLINICIAN
+         105  VISIT//OTHER_CLINICIAN
+         400  predict
      """, 0.75),
     ("usual_clinician_share_365d", "none in the window", """
          day  code
@@ -55,6 +68,12 @@ EXAMPLES: list[Example] = [
            1  VISIT//OTHER_CLINICIAN
           10  predict
      """, 0.0),
+    ("continuity_not_applicable", "it was the usual clinician", """
+         day  code                    text
+           1  VISIT//COMPLETED        acute
+           1  VISIT//USUAL_CLINICIAN
+          10  predict
+     """, 0.0),
     ("continuity_not_applicable", "no visit on record", """
          day  code
           10  predict
@@ -65,6 +84,13 @@ EXAMPLES: list[Example] = [
            5  VISIT//COMPLETED  acute
           10  predict
      """, 1.0),
+    ("continuity_unknown", "one says it was another", """
+         day  code                    text
+           1  VISIT//COMPLETED        acute
+           5  VISIT//COMPLETED        acute
+           5  VISIT//OTHER_CLINICIAN
+          10  predict
+     """, 0.0),
     ("continuity_unknown", "a first visit", """
          day  code              text
            1  VISIT//COMPLETED  acute

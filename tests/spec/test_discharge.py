@@ -7,18 +7,30 @@ import pytest
 from tests.spec.drawing import Example, title, worked_out
 
 EXAMPLES: list[Example] = [
-    ("instructions_given", "of this encounter", """
+    ("instructions_given", "this encounter goes before a later one", """
          day  code                        encounter
            1  DISCHARGE//NO_INSTRUCTIONS  a
            9  DISCHARGE//INSTRUCTIONS     b
           10  predict                     a
      """, 0.0),
-    ("instructions_given", "else of the latest visit that says so", """
+    ("instructions_given", "the same the other way round", """
+         day  code                        encounter
+           1  DISCHARGE//INSTRUCTIONS     a
+           9  DISCHARGE//NO_INSTRUCTIONS  b
+          10  predict                     a
+     """, 1.0),
+    ("instructions_given", "without an encounter, the latest", """
          day  code                        encounter
            1  DISCHARGE//NO_INSTRUCTIONS  a
            9  DISCHARGE//INSTRUCTIONS     b
           10  predict
      """, 1.0),
+    ("instructions_given", "the same the other way round, without one", """
+         day  code                        encounter
+           1  DISCHARGE//INSTRUCTIONS     a
+           9  DISCHARGE//NO_INSTRUCTIONS  b
+          10  predict
+     """, 0.0),
     ("instructions_given", "no visit says", """
          day  code              text   encounter
            1  VISIT//COMPLETED  acute  a

@@ -36,6 +36,20 @@ EXAMPLES: list[Example] = [
           30  VISIT//COMPLETED      procedure
           40  predict
      """, 0.0),
+    ("contacted_48h", "called after the second of two", """
+         day  code                  text
+           1  VISIT//COMPLETED      procedure
+           2  FOLLOW_UP//CONTACTED
+          30  VISIT//COMPLETED      procedure
+          31  FOLLOW_UP//CONTACTED
+          40  predict
+     """, 1.0),
+    ("contacted_48h", "the procedure is more than 90 days ago", """
+          day  code                  text
+            1  VISIT//COMPLETED      procedure
+            2  FOLLOW_UP//CONTACTED
+         91.5  predict
+     """, None),
     ("contacted_48h", "another visit since changes nothing", """
          day  code                  text
            1  VISIT//COMPLETED      procedure
@@ -84,6 +98,20 @@ EXAMPLES: list[Example] = [
            1  FOLLOW_UP//DUE      30  laboratory
            5  predict
      """, 1.0),
+    ("next_step_open", "closed by a visit that ordered another", """
+         day  code              number  text
+           1  FOLLOW_UP//DUE        15
+          20  VISIT//COMPLETED          chronic
+          20  FOLLOW_UP//DUE        30
+          25  predict
+     """, 1.0),
+    ("next_step_open", "an order older than the latest visit, after an earlier visit", """
+         day  code              number  text
+           1  VISIT//COMPLETED          chronic
+           5  FOLLOW_UP//DUE        15
+          20  VISIT//COMPLETED          chronic
+          25  predict
+     """, 0.0),
     ("next_step_open", "never ordered", """
          day  code              text
            1  VISIT//COMPLETED  chronic
@@ -101,6 +129,18 @@ EXAMPLES: list[Example] = [
            1  FOLLOW_UP//DUE        30  laboratory
            5  predict
      """, -26.0),
+    ("next_step_overdue_days", "of the latest order", """
+         day  code              number  text
+           1  FOLLOW_UP//DUE        90
+          20  VISIT//COMPLETED          chronic
+          20  FOLLOW_UP//DUE        10
+          43  predict
+     """, 13.0),
+    ("next_step_overdue_days", "ordered without any visit", """
+         day  code            number
+           1  FOLLOW_UP//DUE      30
+          43  predict
+     """, 12.0),
     ("next_step_overdue_days", "closed by a visit", """
          day  code              number  text
            1  FOLLOW_UP//DUE        30  laboratory

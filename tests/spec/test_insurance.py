@@ -7,19 +7,30 @@ import pytest
 from tests.spec.drawing import Example, title, worked_out
 
 EXAMPLES: list[Example] = [
-    ("verification_failed", "this encounter's latest check failed", """
-         day  code                            text    encounter
-           1  INSURANCE//VERIFIED                     a
-           2  INSURANCE//VERIFICATION_FAILED  lapsed  a
-           3  INSURANCE//VERIFIED                     b
-           4  predict                                 a
-     """, 1.0),
-    ("verification_failed", "without a check of this encounter, the latest of any", """
+    ("verification_failed", "this encounter goes before a later one", """
          day  code                            text    encounter
            1  INSURANCE//VERIFICATION_FAILED  lapsed  a
-           3  INSURANCE//VERIFIED                     b
-           4  predict                                 c
+           9  INSURANCE//VERIFIED                     b
+          10  predict                                 a
+     """, 1.0),
+    ("verification_failed", "the same the other way round", """
+         day  code                            text    encounter
+           1  INSURANCE//VERIFIED                     a
+           9  INSURANCE//VERIFICATION_FAILED  lapsed  b
+          10  predict                                 a
      """, 0.0),
+    ("verification_failed", "without an encounter, the latest", """
+         day  code                            text    encounter
+           1  INSURANCE//VERIFICATION_FAILED  lapsed  a
+           9  INSURANCE//VERIFIED                     b
+          10  predict
+     """, 0.0),
+    ("verification_failed", "the same the other way round, without one", """
+         day  code                            text    encounter
+           1  INSURANCE//VERIFIED                     a
+           9  INSURANCE//VERIFICATION_FAILED  lapsed  b
+          10  predict
+     """, 1.0),
     ("verification_failed", "never checked is not known, never verified", """
          day  code
            4  predict

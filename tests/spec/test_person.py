@@ -7,9 +7,10 @@ import pytest
 from tests.spec.drawing import Example, title, worked_out
 
 EXAMPLES: list[Example] = [
-    ("age", "the middle of 2025, born in 1960", """
+    ("age", "the middle of 2025, born in 1960 (corrected)", """
          day  code                number
-           0  PERSON//birth_year    1960
+           0  PERSON//birth_year    1970
+          10  PERSON//birth_year    1960
          182  predict
      """, 65.0),
     ("age", "a year later", """
@@ -87,30 +88,30 @@ EXAMPLES: list[Example] = [
      """, 0.0),
     ("distance_km", "the latest on record", """
          day  code                 number
-           0  PERSON//distance_km       4
-           3  PERSON//distance_km    12.5
+           0  PERSON//distance_km    12.5
+           3  PERSON//distance_km       4
            5  predict
-     """, 12.5),
+     """, 4.0),
     ("distance_km", "not on record", """
          day  code
            5  predict
      """, None),
     ("deprivation", "the latest on record", """
          day  code                 number
-           0  PERSON//deprivation      40
-           3  PERSON//deprivation      80
+           0  PERSON//deprivation      80
+           3  PERSON//deprivation      40
            5  predict
-     """, 80.0),
+     """, 40.0),
     ("deprivation", "not on record", """
          day  code
            5  predict
      """, None),
     ("chronic_conditions", "the latest on record", """
          day  code                        number
-           0  PERSON//chronic_conditions       0
-           3  PERSON//chronic_conditions       2
+           0  PERSON//chronic_conditions       2
+           3  PERSON//chronic_conditions       1
            5  predict
-     """, 2.0),
+     """, 1.0),
     ("chronic_conditions", "not on record", """
          day  code
            5  predict

@@ -9,10 +9,10 @@ from tests.spec.drawing import Example, title, worked_out
 EXAMPLES: list[Example] = [
     ("response_hours", "the latest answer", """
          day  known  code                    number
-           1      2  PORTAL//RESPONSE_HOURS      20
-           5      7  PORTAL//RESPONSE_HOURS      48
+           1      3  PORTAL//RESPONSE_HOURS      48
+           5      6  PORTAL//RESPONSE_HOURS      20
            9         predict
-     """, 48.0),
+     """, 20.0),
     ("response_hours", "an answer that has not come is not known yet", """
          day  known  code                    number
            1      2  PORTAL//RESPONSE_HOURS      20
@@ -59,6 +59,19 @@ EXAMPLES: list[Example] = [
            1      4  PORTAL//RESPONSE_HOURS      72
            3         predict
      """, 48.0),
+    ("message_waiting_hours", "both are answered", """
+         day  known  code                    number
+           1         PORTAL//MESSAGE
+           1      2  PORTAL//RESPONSE_HOURS      24
+           4         PORTAL//MESSAGE
+           4      5  PORTAL//RESPONSE_HOURS      24
+           6         predict
+     """, 0.0),
+    ("message_waiting_hours", "what was never answered in 90 days is not waited for any more", """
+         day  code
+           1  PORTAL//MESSAGE
+          95  predict
+     """, None),
     ("message_waiting_hours", "no message", """
          day  code
            3  predict
@@ -80,6 +93,18 @@ EXAMPLES: list[Example] = [
            0  PERSON//portal_active
            1  VISIT//COMPLETED       acute
            3  predict
+     """, 0.0),
+    ("portal_not_applicable", "a message was sent", """
+         day  code              text
+           1  VISIT//COMPLETED  acute
+           2  PORTAL//MESSAGE
+           3  predict
+     """, 0.0),
+    ("portal_not_applicable", "an answer came", """
+         day  known  code                    number  text
+           1         VISIT//COMPLETED                acute
+           1      2  PORTAL//RESPONSE_HOURS      24
+           3         predict
      """, 0.0),
     ("portal_not_applicable", "no visit on record", """
          day  code

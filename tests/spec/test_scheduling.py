@@ -14,16 +14,16 @@ EXAMPLES: list[Example] = [
      """, 14.0),
     ("lead_days", "this encounter's booking goes before a later one", """
          day  code                 number  encounter
-           1  APPOINTMENT//BOOKED      14  a
-           2  APPOINTMENT//BOOKED      30  b
+           1  APPOINTMENT//BOOKED      30  a
+           2  APPOINTMENT//BOOKED      14  b
            3  predict                      a
-     """, 14.0),
+     """, 30.0),
     ("lead_days", "without an encounter, the latest booking", """
          day  code                 number  encounter
-           1  APPOINTMENT//BOOKED      14  a
-           2  APPOINTMENT//BOOKED      30  b
+           1  APPOINTMENT//BOOKED      30  a
+           2  APPOINTMENT//BOOKED      14  b
            3  predict
-     """, 30.0),
+     """, 14.0),
     ("lead_days", "a later booking is not known yet", """
          day  code                 number
            3  predict
@@ -39,6 +39,18 @@ EXAMPLES: list[Example] = [
            1  APPOINTMENT//BOOKED       5
            1  predict
      """, 0.0),
+    ("same_day", "this encounter was, although a later booking is not", """
+         day  code                 number  encounter
+           1  APPOINTMENT//BOOKED       0  a
+           1  APPOINTMENT//BOOKED       9  b
+           1  predict                      a
+     """, 1.0),
+    ("same_day", "without an encounter, the latest booking", """
+         day  code                 number  encounter
+           1  APPOINTMENT//BOOKED       9  a
+           5  APPOINTMENT//BOOKED       0  b
+           5  predict
+     """, 1.0),
     ("same_day", "no booking on record", """
          day  code
            1  predict
@@ -59,6 +71,12 @@ EXAMPLES: list[Example] = [
           10     11  APPOINTMENT//NO_SHOW
           20     40  APPOINTMENT//NO_SHOW
           30         predict
+     """, 1.0),
+    ("no_shows_365d", "one is out of the window", """
+         day  code
+           1  APPOINTMENT//NO_SHOW
+         100  APPOINTMENT//NO_SHOW
+         366  predict
      """, 1.0),
     ("no_show_share", "one of four; a cancelled one is neither kept nor missed", """
          day  code
@@ -125,6 +143,7 @@ EXAMPLES: list[Example] = [
      """, None),
     ("cancellations_365d", "what the patient cancelled, not what the clinic moved", """
          day  code
+           1  APPOINTMENT//CANCELLED
            5  APPOINTMENT//CANCELLED
            6  APPOINTMENT//RESCHEDULED
          300  APPOINTMENT//CANCELLED
@@ -153,6 +172,20 @@ EXAMPLES: list[Example] = [
            6  APPOINTMENT//BOOKED         30
           20  predict
      """, 1.0),
+    ("appointment_ahead", "cancelled, booked and cancelled again", """
+         day  code                    number
+           1  APPOINTMENT//BOOKED         30
+           5  APPOINTMENT//CANCELLED
+           6  APPOINTMENT//BOOKED         30
+           8  APPOINTMENT//CANCELLED
+          20  predict
+     """, 0.0),
+    ("appointment_ahead", "only the latest booking is looked at", """
+         day  code                 number
+           1  APPOINTMENT//BOOKED      90
+           5  APPOINTMENT//BOOKED       3
+          20  predict
+     """, 0.0),
     ("appointment_ahead", "an earlier appointment that was kept changes nothing", """
          day  code                 number
            1  APPOINTMENT//BOOKED      30

@@ -25,16 +25,16 @@ EXAMPLES: list[Example] = [
      """, None),
     ("visit_minutes", "of this encounter", """
          day  code           number  encounter
-           1  VISIT//LENGTH      12  a
-           9  VISIT//LENGTH      30  b
+           1  VISIT//LENGTH      30  a
+           9  VISIT//LENGTH      12  b
           10  predict                a
-     """, 12.0),
+     """, 30.0),
     ("visit_minutes", "else of the latest visit", """
          day  code           number  encounter
-           1  VISIT//LENGTH      12  a
-           9  VISIT//LENGTH      30  b
+           1  VISIT//LENGTH      30  a
+           9  VISIT//LENGTH      12  b
           10  predict
-     """, 30.0),
+     """, 12.0),
     ("visit_minutes", "not on record", """
          day  code              text   encounter
            1  VISIT//COMPLETED  acute  a
@@ -68,34 +68,60 @@ EXAMPLES: list[Example] = [
            9  VISIT//COMPLETED   acute
           10  predict
      """, 0.0),
+    ("telehealth", "both visits were by video", """
+         day  code               text
+           1  VISIT//COMPLETED   acute
+           1  VISIT//TELEHEALTH
+           9  VISIT//COMPLETED   acute
+           9  VISIT//TELEHEALTH
+          10  predict
+     """, 1.0),
+    ("telehealth", "never by video", """
+         day  code              text
+           1  VISIT//COMPLETED  acute
+          10  predict
+     """, 0.0),
     ("telehealth", "no visit on record", """
          day  code
           10  predict
      """, None),
-    ("interpreter_missed", "needed and not there", """
+    ("interpreter_missed", "this encounter goes before a later one", """
          day  code                       encounter
            1  VISIT//INTERPRETER_MISSED  a
            9  VISIT//INTERPRETER_USED    b
           10  predict                    a
      """, 1.0),
-    ("interpreter_missed", "needed and there", """
+    ("interpreter_missed", "the same the other way round", """
+         day  code                       encounter
+           1  VISIT//INTERPRETER_USED    a
+           9  VISIT//INTERPRETER_MISSED  b
+          10  predict                    a
+     """, 0.0),
+    ("interpreter_missed", "without an encounter, the latest", """
          day  code                       encounter
            1  VISIT//INTERPRETER_MISSED  a
            9  VISIT//INTERPRETER_USED    b
-          10  predict                    b
+          10  predict
      """, 0.0),
+    ("interpreter_missed", "the same the other way round, without one", """
+         day  code                       encounter
+           1  VISIT//INTERPRETER_USED    a
+           9  VISIT//INTERPRETER_MISSED  b
+          10  predict
+     """, 1.0),
     ("interpreter_missed", "none needed: not applicable is not known, never 0", """
          day  code              text   encounter
            1  VISIT//COMPLETED  acute  a
           10  predict                  a
      """, None),
-    ("interpreter_missed_share_365d", "one of four", """
+    ("interpreter_missed_share_365d", "one of four in the window", """
          day  code
            1  VISIT//INTERPRETER_MISSED
-           2  VISIT//INTERPRETER_USED
-           3  VISIT//INTERPRETER_USED
-           4  VISIT//INTERPRETER_USED
-          10  predict
+         101  VISIT//INTERPRETER_MISSED
+         102  VISIT//INTERPRETER_USED
+         103  VISIT//INTERPRETER_USED
+         104  VISIT//INTERPRETER_USED
+         400  predict
      """, 0.25),
     ("interpreter_missed_share_365d", "none needed", """
          day  code              text
@@ -111,6 +137,18 @@ EXAMPLES: list[Example] = [
          day  code                        text
            0  PERSON//interpreter_needed
            1  VISIT//COMPLETED            acute
+          10  predict
+     """, 0.0),
+    ("interpreter_not_applicable", "a visit had one", """
+         day  code                     text
+           1  VISIT//COMPLETED         acute
+           1  VISIT//INTERPRETER_USED
+          10  predict
+     """, 0.0),
+    ("interpreter_not_applicable", "a visit lacked one", """
+         day  code                       text
+           1  VISIT//COMPLETED           acute
+           1  VISIT//INTERPRETER_MISSED
           10  predict
      """, 0.0),
     ("interpreter_not_applicable", "no visit, so the need was never asked", """
@@ -129,23 +167,41 @@ EXAMPLES: list[Example] = [
            1  VISIT//INTERPRETER_USED
           10  predict
      """, 0.0),
+    ("interpreter_unknown", "needed, and a visit lacked one", """
+         day  code
+           0  PERSON//interpreter_needed
+           1  VISIT//INTERPRETER_MISSED
+          10  predict
+     """, 0.0),
     ("interpreter_unknown", "not needed", """
          day  code              text
            1  VISIT//COMPLETED  acute
           10  predict
      """, 0.0),
-    ("accommodation_missed", "needed and not there", """
+    ("accommodation_missed", "this encounter goes before a later one", """
          day  code                         encounter
            1  VISIT//ACCOMMODATION_MISSED  a
            9  VISIT//ACCOMMODATION_MET     b
           10  predict                      a
      """, 1.0),
-    ("accommodation_missed", "needed and there, at the latest visit", """
+    ("accommodation_missed", "the same the other way round", """
+         day  code                         encounter
+           1  VISIT//ACCOMMODATION_MET     a
+           9  VISIT//ACCOMMODATION_MISSED  b
+          10  predict                      a
+     """, 0.0),
+    ("accommodation_missed", "without an encounter, the latest", """
          day  code                         encounter
            1  VISIT//ACCOMMODATION_MISSED  a
            9  VISIT//ACCOMMODATION_MET     b
           10  predict
      """, 0.0),
+    ("accommodation_missed", "the same the other way round, without one", """
+         day  code                         encounter
+           1  VISIT//ACCOMMODATION_MET     a
+           9  VISIT//ACCOMMODATION_MISSED  b
+          10  predict
+     """, 1.0),
     ("accommodation_missed", "none needed", """
          day  code              text   encounter
            1  VISIT//COMPLETED  acute  a

@@ -9,10 +9,10 @@ from tests.spec.drawing import Example, title, worked_out
 EXAMPLES: list[Example] = [
     ("last_nps", "the latest answer", """
          day  code         number
-           1  SURVEY//NPS       3
-          50  SURVEY//NPS       9
+           1  SURVEY//NPS       9
+          50  SURVEY//NPS       3
           95  predict
-     """, 9.0),
+     """, 3.0),
     ("last_nps", "invited and not answered is not known, never 0", """
          day  code             text
           50  SURVEY//INVITED  sms
@@ -20,8 +20,8 @@ EXAMPLES: list[Example] = [
      """, None),
     ("last_nps_days", "since the latest answer", """
          day  code         number
-           1  SURVEY//NPS       3
-          50  SURVEY//NPS       9
+           1  SURVEY//NPS       9
+          50  SURVEY//NPS       3
           95  predict
      """, 45.0),
     ("last_nps_days", "never answered", """
@@ -31,10 +31,10 @@ EXAMPLES: list[Example] = [
      """, None),
     ("last_csat", "the latest answer", """
          day  code          number
-           1  SURVEY//CSAT       2
-          50  SURVEY//CSAT       5
+           1  SURVEY//CSAT       5
+          50  SURVEY//CSAT       2
           95  predict
-     """, 5.0),
+     """, 2.0),
     ("last_csat", "invited and not answered is not known, never 0", """
          day  code             text
           50  SURVEY//INVITED  sms
@@ -42,8 +42,8 @@ EXAMPLES: list[Example] = [
      """, None),
     ("last_csat_days", "since the latest answer", """
          day  code          number
-           1  SURVEY//CSAT       2
-          50  SURVEY//CSAT       5
+           1  SURVEY//CSAT       5
+          50  SURVEY//CSAT       2
           95  predict
      """, 45.0),
     ("last_csat_days", "never answered", """
@@ -53,10 +53,10 @@ EXAMPLES: list[Example] = [
      """, None),
     ("last_ces", "the latest answer", """
          day  code         number
-           1  SURVEY//CES       2
-          50  SURVEY//CES       6
+           1  SURVEY//CES       6
+          50  SURVEY//CES       2
           95  predict
-     """, 6.0),
+     """, 2.0),
     ("last_ces", "invited and not answered is not known, never 0", """
          day  code             text
           50  SURVEY//INVITED  sms
@@ -64,8 +64,8 @@ EXAMPLES: list[Example] = [
      """, None),
     ("last_ces_days", "since the latest answer", """
          day  code         number
-           1  SURVEY//CES       2
-          50  SURVEY//CES       6
+           1  SURVEY//CES       6
+          50  SURVEY//CES       2
           95  predict
      """, 45.0),
     ("last_ces_days", "never answered", """

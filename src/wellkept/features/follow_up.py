@@ -25,7 +25,7 @@ HOURS_48 = 2  # days
 def contacted_48h(past: History) -> Expression:
     """Was there a call within 48 h of the latest procedure of 90 days; null while the 48 h run."""
     procedure = past.of(COMPLETED).saying("procedure").within("90d").since()
-    contacted = (past.of(CONTACTED).within("90d").since() <= procedure).coalesce(0).where(procedure >= 0)
+    contacted = (past.of(CONTACTED).since() <= procedure).coalesce(0).where(procedure >= 0)
     return contacted.where((contacted > 0) + (procedure >= HOURS_48) > 0)
 
 

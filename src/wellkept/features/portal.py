@@ -52,7 +52,7 @@ def response_hours_mean_365d(past: History) -> Expression:
 )
 def message_waiting_hours(past: History) -> Expression:
     """Hours that the latest message of 90 days has waited; 0 where it is answered."""
-    sent, answered = past.of(MESSAGE).within("90d").since(), past.of(RESPONSE).within("90d").since()
+    sent, answered = past.of(MESSAGE).within("90d").since(), past.of(RESPONSE).since()
     return (answered > sent).coalesce(1) * sent * 24
 
 
