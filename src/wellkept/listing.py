@@ -54,22 +54,3 @@ def _estimate(triple: list[float]) -> str:
 
 def _first_line(module: object) -> str:
     return (module.__doc__ or "").strip().splitlines()[0]
-
-
-def feature_page() -> str:
-    """The catalogue as a page of docs/."""
-    head = "| feature | touchpoint | dimension | unit | sign | modifiable | what it is | null |"
-    rows = [f"| `{row[0]}` | {' | '.join(row[1:])} |" for row in feature_table()]
-    return "\n".join([PAGE_HEAD, head, "|" + "---|" * 8, *rows, ""])
-
-
-PAGE_HEAD = """# Hand-written features
-
-Made by `python -m wellkept.listing`. *Sign* + means that more of it can only raise the risk, - that it can only lower
-it. Beside these, `features = "auto"` makes count, last value, mean, maximum, time since and category of every code
-that is common enough. Their examples are the tests in `tests/spec/`.
-"""
-
-
-if __name__ == "__main__":
-    print(feature_page(), end="")

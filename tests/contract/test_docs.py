@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from wellkept.listing import feature_page
+from tests.spec.features_page import HEAD, examples, sections
+from wellkept.catalogue import families
 from wellkept.parts import discover
 from wellkept.spec import Spec, load_spec
 
@@ -56,13 +58,6 @@ def test_no_committed_text_names_a_registry_host() -> None:
     assert "://" not in lock
 
 
-def test_the_feature_page_is_what_the_catalogue_says() -> None:
-    """New families are welcome; `python -m wellkept.listing > docs/features.md` adds them."""
-    written = set((ROOT / "docs" / "features.md").read_text().splitlines())
-    stale = {line for line in written if line.startswith("| `")} - set(feature_page().splitlines())
-    assert not stale
-
-
 def test_the_simulator_page_names_every_world_drift_and_trap() -> None:
     from wellkept.simulator.drifting import DRIFTS
     from wellkept.simulator.traps import TRAPS
@@ -70,3 +65,18 @@ def test_the_simulator_page_names_every_world_drift_and_trap() -> None:
 
     page = (ROOT / "docs" / "simulator.md").read_text()
     assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == {*WORLDS, *DRIFTS, *TRAPS}
+
+
+@pytest.mark.parametrize("family", json.loads((ROOT / "tests" / "contract" / "catalogue.json").read_text()))
+def test_every_feature_has_a_drawn_example_and_every_example_a_feature(family: str) -> None:
+    """Draw its journeys in EXAMPLES of tests/spec/test_<family>.py; a new family may come without at first."""
+    assert {name for name, *_ in examples(family)} == {f.name for f in families()[family]}
+
+
+def test_the_feature_page_is_what_the_catalogue_and_its_examples_say() -> None:
+    """New families are welcome; `python -m tests.spec.features_page > docs/features.md` adds them."""
+    head, *written = (ROOT / "docs" / "features.md").read_text().split("\n## ")
+    made = "\n".join(["", *sections().values()]).split("\n## ")
+    assert head.strip() == HEAD.strip()
+    assert written
+    assert [section.partition("\n")[0] for section in written if section.strip() not in map(str.strip, made)] == []

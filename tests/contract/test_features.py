@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,22 @@ from wellkept.encoding import Encoder
 from wellkept.explaining import reasons
 from wellkept.history import FeatureQuery
 
+
+def shared_codes(page: str) -> set[str]:
+    """The codes of docs/codes.md, whose tables write `A//x`, `//y` for A//x and A//y."""
+    codes = set()
+    for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE):
+        first, *others = re.findall(r"`(.+?)`", row)
+        codes |= {first, *(first.partition("//")[0] + other for other in others)}
+    return codes
+
+
+def codes_of(feature: Feature) -> set[str]:
+    return {code for a in feature.expression.aggregates() for code in a.selection.codes}
+
+
 SNAPSHOT = Path(__file__).with_name("catalogue.json")
+SHARED_CODES = shared_codes((SNAPSHOT.parents[2] / "docs" / "codes.md").read_text())
 FEATURES = [pytest.param(f, id=f"{family}.{f.name}") for family, group in families().items() for f in group]
 
 
@@ -46,7 +62,7 @@ def test_a_feature_is_null_or_a_number_where_nothing_is_known(feature: Feature, 
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_feature_does_not_see_what_comes_later(feature: Feature, store) -> None:
-    codes = {code for a in feature.expression.aggregates() for code in a.selection.codes}
+    codes = codes_of(feature)
     later = [
         {"subject_id": 1, "time": 20.5, "event_at": 3, "code": c.rstrip("*"), "numeric_value": 7.0, "text_value": "t"}
         for c in codes
@@ -59,6 +75,18 @@ def test_a_feature_does_not_see_what_comes_later(feature: Feature, store) -> Non
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_feature_survives_a_bundle(feature: Feature) -> None:
     assert Feature.from_json(json.loads(json.dumps(feature.to_json()))) == feature
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_feature_never_reads_race(feature: Feature) -> None:
+    assert "PERSON//race" not in codes_of(feature)
+
+
+@pytest.mark.parametrize("feature", [f for f in FEATURES if f.values[0].family in json.loads(SNAPSHOT.read_text())])
+def test_a_feature_of_ours_reads_codes_as_docs_codes_spells_them(feature: Feature) -> None:
+    """A new family may read codes of its own; ours are shared with whoever writes a mapping."""
+    stages = {code.partition("//")[0] for code in SHARED_CODES}
+    assert {code for code in codes_of(feature) if code.partition("//")[0] in stages} <= SHARED_CODES
 
 
 def test_the_catalogue_changed_only_on_purpose() -> None:

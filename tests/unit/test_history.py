@@ -21,7 +21,7 @@ from wellkept.history import FeatureQuery, expression_from, past
 from wellkept.journeys import Journeys, Snapshot
 
 CODES = ["A", "B//x", "B//y"]
-HOWS = ["count", "sum", "mean", "max", "min", "last", "first", "since", "last_text"]
+HOWS = ["count", "sum", "mean", "max", "min", "last", "first", "since", "since_first", "last_text", "last_code"]
 SELECTIONS = {
     "A": past.of("A"),
     "A_10d": past.of("A").within("10d"),
@@ -37,6 +37,8 @@ FEATURES["sum_less_mean"] = past.of("A").sum() - past.of("B*").mean() * 2
 FEATURES["or_else"] = past.of("A").last().coalesce(past.of("B*").last(), -1)
 FEATURES["said_yes"] = past.of("B*").last_text().equals("yes")
 FEATURES["often"] = past.of("A").count() >= 2
+FEATURES["only_if_B"] = past.of("A").sum().where(past.of("B*").count() > 0)
+FEATURES["years_less_A"] = past.year() - past.of("A").last()
 
 LARGE = float(np.float32(9e14))
 ODD = [0.0, -0.0, 1.5, 1e-30, float(np.float32(0.1))]
@@ -103,7 +105,9 @@ def aggregate(how: str, events: list[dict], at: float) -> float | str | None:
         "last": values[-1] if values else None,
         "first": values[0] if values else None,
         "since": (day(at) - day(ordered[-1]["event_at"])) / timedelta(days=1) if events else None,
+        "since_first": (day(at) - day(ordered[0]["event_at"])) / timedelta(days=1) if events else None,
         "last_text": texts[-1] if texts else None,
+        "last_code": ordered[-1]["code"] if events else None,
     }
     return answers[how]
 
@@ -116,7 +120,7 @@ def test_every_aggregate_is_what_a_plain_reading_of_its_words_gives(events: list
         name, how = column.rsplit(".", 1)
         expected = [plain(name, how, events, point) for point in at]
         found = table[column].to_pylist()
-        if how == "last_text":
+        if how in ("last_text", "last_code"):
             assert found == expected, column
         else:
             same = [f == e or (f is not None and math.isclose(f, np.float32(e), rel_tol=2e-7, abs_tol=1e-12))
@@ -190,6 +194,25 @@ def test_the_language_has_no_word_for_the_future() -> None:
 def test_nonsense_is_refused_when_it_is_written(wrong) -> None:
     with pytest.raises(SpecRefused):
         wrong()
+
+
+@pytest.mark.parametrize(("codes", "expected"), [(["A"], 3.0), (["A", "B"], 3.0), (["B"], None), ([], None)])
+def test_a_number_is_null_where_its_condition_does_not_hold(codes, expected, value_at) -> None:
+    rows = [{"time": 1, "code": code, "numeric_value": 3.0} for code in codes]
+    found = past.of("A", "B").last().where(past.of("A").count() > 0)
+    assert value_at(found, rows, at=2) == expected
+
+
+def test_a_condition_that_is_not_known_gives_null(value_at) -> None:
+    rows = [{"time": 1, "code": "A", "numeric_value": 3.0}]
+    assert value_at(past.of("A").last().where(past.of("B").last() > 0), rows, at=2) is None
+
+
+@pytest.mark.parametrize(("at", "year"), [(0, 2025), (182.5, 2025.5), (365, 2026), (-365, 2024)])
+def test_the_year_is_that_of_the_prediction_time(at, year, value_at) -> None:
+    rows = [{"time": -500, "code": "BORN", "numeric_value": 1960.0}]
+    age = value_at(past.year() - past.of("BORN").last(), rows, at=at)
+    assert age == pytest.approx(year - 1960, abs=0.005)
 
 
 def test_names_and_texts_with_quotes_are_only_names_and_texts(value_at) -> None:

@@ -15,8 +15,8 @@ from wellkept.durations import microseconds
 from wellkept.errors import SpecRefused
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
-NUMERIC = ("count", "sum", "mean", "max", "min", "last", "first", "since")
-TEXTUAL = ("last_text",)
+NUMERIC = ("count", "sum", "mean", "max", "min", "last", "first", "since", "since_first")
+TEXTUAL = ("last_text", "last_code")
 
 
 class Expression:
@@ -59,14 +59,18 @@ class Expression:
         """The first of these that is not null."""
         return Coalesce((self, *map(_expression, others)))
 
+    def where(self, condition: Expression) -> Expression:
+        """The same number where the condition is 1, null where it is 0 or null."""
+        return self / condition
+
     @property
     def is_text(self) -> bool:
         """Does it give a category instead of a number?"""
-        raise NotImplementedError
+        return False
 
     def aggregates(self) -> Iterator[Aggregate]:
         """Every question to the past that this expression asks."""
-        raise NotImplementedError
+        return iter(())
 
     def to_json(self) -> Any:
         """Plain lists, dicts, numbers and strings; `expression_from` reads them back."""
@@ -83,11 +87,16 @@ class Constant(Expression):
     def is_text(self) -> bool:
         return isinstance(self.value, str)
 
-    def aggregates(self) -> Iterator[Aggregate]:
-        return iter(())
-
     def to_json(self) -> float | str:
         return self.value
+
+
+@dataclass(frozen=True)
+class Year(Expression):
+    """The prediction time in mean calendar years: 2025.5 is the middle of 2025."""
+
+    def to_json(self) -> dict:
+        return {"moment": "year"}
 
 
 @dataclass(frozen=True)
@@ -103,10 +112,6 @@ class Operation(Expression):
             raise SpecRefused("operator", f"no such operator: {self.operator!r}")
         if self.left.is_text != self.right.is_text or (self.left.is_text and self.operator not in ("==", "!=")):
             raise SpecRefused("operator", f"{self.operator!r} cannot join a number and a category")
-
-    @property
-    def is_text(self) -> bool:
-        return False
 
     def aggregates(self) -> Iterator[Aggregate]:
         yield from self.left.aggregates()
@@ -200,9 +205,17 @@ class Selection:
         """Days since the latest event happened; null when there is none."""
         return Aggregate("since", self)
 
+    def since_first(self) -> Aggregate:
+        """Days since the earliest event happened; null when there is none."""
+        return Aggregate("since_first", self)
+
     def last_text(self) -> Aggregate:
         """The latest category; null when there is none."""
         return Aggregate("last_text", self)
+
+    def last_code(self) -> Aggregate:
+        """The code of the latest event; null when there is none."""
+        return Aggregate("last_code", self)
 
     def share_of(self, others: Selection) -> Expression:
         """How many of these for each of `others`; null when there are no others."""
@@ -252,6 +265,10 @@ class History:
             raise SpecRefused("codes", "of() needs at least one code")
         return Selection(tuple(codes))
 
+    def year(self) -> Year:
+        """The prediction time in years, to subtract a year on record from."""
+        return Year()
+
 
 past = History()
 
@@ -262,6 +279,8 @@ def expression_from(data: Any) -> Expression:
         return Constant(data)
     if not isinstance(data, Mapping):
         raise SpecRefused("expression", "an expression is a number, a category or an object")
+    if data.get("moment") == "year":
+        return Year()
     if "operator" in data:
         return Operation(data["operator"], expression_from(data["left"]), expression_from(data["right"]))
     if "coalesce" in data:

@@ -17,9 +17,10 @@ from wellkept.contracts import POINTS
 from wellkept.durations import microseconds
 from wellkept.errors import SpecRefused
 from wellkept.history import engine
-from wellkept.history.language import Aggregate, Coalesce, Constant, Expression, Operation, Selection
+from wellkept.history.language import Aggregate, Coalesce, Constant, Expression, Operation, Selection, Year
 from wellkept.journeys import Snapshot
 
+MEAN_YEAR = 31_556_952 * 10**6  # microseconds, of the Gregorian calendar
 SQL_OPERATORS = {"==": "=", "!=": "<>"}
 
 
@@ -93,6 +94,8 @@ FROM points p LEFT JOIN by_point b ON b.point = p.point"""
                 return _text(text)
             case Constant(value=number):
                 return f"CAST({number!r} AS DOUBLE)"
+            case Year():
+                return f"(1970 + p.moment / CAST({MEAN_YEAR} AS DOUBLE))"
             case Coalesce(parts=parts):
                 return f"COALESCE({', '.join(map(self._sql, parts))})"
             case Operation(operator="/", left=left, right=right):
@@ -119,9 +122,12 @@ FROM points p LEFT JOIN by_point b ON b.point = p.point"""
             case "max" | "min" as extreme:
                 figure = self._figure(f"{extreme.upper()}({_when(chosen, 'value')})")
                 return f"CAST({self._leaf(extreme.upper(), figure, chosen)} AS DOUBLE)"
-            case "since":
-                figure = self._figure(f"MIN({_when(chosen, 'age')})")
-                return f"({self._leaf('MIN', figure, chosen)} / CAST(86400000000 AS DOUBLE))"
+            case "since" | "since_first" as which:
+                end = "MIN" if which == "since" else "MAX"
+                figure = self._figure(f"{end}({_when(chosen, 'age')})")
+                return f"({self._leaf(end, figure, chosen)} / CAST(86400000000 AS DOUBLE))"
+            case "last_code":
+                return self._extreme_by("MAX", "code", self._figure(f"MAX({_when(chosen, 'sequence')})"), chosen)
             case "last":
                 return f"CAST({self._nearest('MAX', 'value', chosen)} AS DOUBLE)"
             case "first":
@@ -145,9 +151,11 @@ FROM points p LEFT JOIN by_point b ON b.point = p.point"""
         value = self._figure(f"{extreme}_BY({column}, {position})")
         if _is_one_code(chosen):
             return self._leaf("MAX", value, chosen)
-        where = _any_code(chosen.codes, "code")
-        position = self._figure(f"{extreme}({position})")
-        leaf = f"{extreme}_BY({value}, CASE WHEN {where} THEN {position} END)"
+        return self._extreme_by(extreme, value, self._figure(f"{extreme}({position})"), chosen)
+
+    def _extreme_by(self, extreme: str, value: str, position: str, chosen: Selection) -> str:
+        """A code's figure (or name), of the selected code whose position is the extreme."""
+        leaf = f"{extreme}_BY({value}, CASE WHEN {_any_code(chosen.codes, 'code')} THEN {position} END)"
         return self.leaves.setdefault(leaf, f"l{len(self.leaves)}")
 
     def _figure(self, sql: str) -> str:
