@@ -23,11 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as stop:
         return USAGE if stop.code else 0
     try:
-        chosen.run(chosen)
+        return chosen.run(chosen) or 0
     except WellkeptError as error:
         _complain(error, as_json=chosen.json)
         return error.exit_code
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--drift", action="append", default=[], metavar="NAME", help="a change that comes (repeat)")
     simulate.add_argument("--trap", action="append", default=[], metavar="NAME", help="a planted mistake (repeat)")
     simulate.add_argument("--follow-up", type=int, default=0, metavar="N", help="non-respondents telephoned a quarter")
+
+    judge = _verb(verbs, "judge", _judge, "hold the product against a SYNTHETIC health system whose truth is known")
+    judge.add_argument("system", type=Path, metavar="SYSTEM", help="a folder that `wellkept simulate` wrote")
+    judge.add_argument("--spec", type=Path, action="append", default=[], metavar="SPEC",
+                       help="by default models/detractor_risk.toml and models/no_return.toml")
 
     demo = _verb(verbs, "demo", _demo, "all of it on a small synthetic health system")
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
@@ -190,6 +194,21 @@ def _simulate(chosen: argparse.Namespace) -> None:
     facts = {"synthetic": True, "folder": str(chosen.out), "patients": chosen.patients, "seed": chosen.seed}
     _print(facts, f"SYNTHETIC health system, {chosen.patients} patients, none of them real: {chosen.out}",
            as_json=chosen.json)
+
+
+def _judge(chosen: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from wellkept.judging import TRUTH, judge_system, lines_of
+    from wellkept.progress import Narrator
+    from wellkept.settings import Settings
+    from wellkept.spec import load_spec
+
+    settings = Settings()
+    specs = [load_spec(path) for path in chosen.spec or [settings.models / f"{target}.toml" for target in TRUTH]]
+    goals = judge_system(chosen.system, specs, settings, say=Narrator())
+    _print({"goals": [asdict(goal) for goal in goals]}, "\n".join(lines_of(goals)), as_json=chosen.json)
+    return 0 if all(goal.holds for goal in goals) else UNEXPECTED
 
 
 def _demo(chosen: argparse.Namespace) -> None:

@@ -36,6 +36,8 @@ class Feature:
         +1: more of it can only raise the risk, -1: only lower it, 0: unconstrained.
     modifiable
         Can somebody still do something about it?
+    protected
+        Is it about who somebody is (the model's TOML says which codes are)? Then it is never told as a reason.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Feature:
     otherwise: str = ""
     monotone: int = 0
     modifiable: bool = False
+    protected: bool = False
     family: str = "auto"
 
     def __post_init__(self) -> None:
@@ -58,7 +61,12 @@ class Feature:
     @property
     def topic(self) -> str:
         """What it is about: the first code that it asks for, so that calls in 30 and in 90 days are one topic."""
-        return next((a.selection.codes[0] for a in self.expression.aggregates()), self.name)
+        return next(iter(self.codes), self.name)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code that it asks for."""
+        return tuple(code for a in self.expression.aggregates() for code in a.selection.codes)
 
     def sentence(self, value: float | str | None) -> str:
         """The reason in words for one patient's value; None and NaN mean not known."""

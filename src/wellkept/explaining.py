@@ -20,6 +20,7 @@ def reasons(
 
     Features about one code (its count in 30 days, in 90 days, ...) are one topic, so that no two reasons say the same:
     their contributions are added up, which is exact, and the one that moves the row most that way gives the words.
+    Protected features are nobody's reason.
 
     Parameters
     ----------
@@ -34,8 +35,12 @@ def reasons(
     -------
     A table that fits REASONS, `top` rows for each point (fewer when there are fewer topics).
     """
+    told = [i for i, f in enumerate(features) if not f.protected]
+    if not told:
+        return REASONS.schema.empty_table()
+    features, contributions = tuple(features[i] for i in told), contributions[:, told]
     topic = _topics(features)
-    by_topic = _summed(contributions[:, :-1], topic)
+    by_topic = _summed(contributions, topic)
     rows, top = len(contributions), min(top, by_topic.shape[1])
     chosen = _largest(by_topic, top)
     row = np.repeat(np.arange(rows), top)

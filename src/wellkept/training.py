@@ -8,7 +8,7 @@ rows have one date (`split.by = "subject"`), only the second applies, and the ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort, labels, question
 from wellkept.parts import discover
 from wellkept.performance import paired_difference
-from wellkept.spec import Spec
+from wellkept.spec import Spec, matches
 
 FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
 FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
@@ -181,11 +181,11 @@ def _enough(points: pa.Table, role: np.ndarray) -> None:
 
 
 def _catalogue(snapshot: Snapshot, training: pa.Table, spec: Spec) -> list[Feature]:
-    written = features_of(tuple(name for name in spec.families if name != "auto"))
-    if "auto" not in spec.families:
-        return written
-    facts = common_codes(snapshot, training, spec.automatic, spec.audit)
-    return written + automatic_features(facts, spec.automatic.windows, snapshot.codes)
+    features = features_of(tuple(name for name in spec.families if name != "auto"))
+    if "auto" in spec.families:
+        facts = common_codes(snapshot, training, spec.automatic, spec.audit)
+        features += automatic_features(facts, spec.automatic.windows, snapshot.codes)
+    return [replace(f, protected=any(matches(code, spec.protected) for code in f.codes)) for f in features]
 
 
 def _weights(data: Examples, rows: np.ndarray) -> np.ndarray:

@@ -59,6 +59,12 @@ def test_features_on_one_topic_are_one_reason_in_the_words_of_the_one_that_moves
     assert why["sentence"].to_pylist()[-1] == "waited 10 lately"
 
 
+def test_who_somebody_is_is_never_told_as_a_reason():
+    protected = dataclasses.replace(AGE, protected=True)
+    assert explained([[0.1, -0.5, 0.9, 9.0]], (WAIT, CHANNEL, protected))["feature"].to_pylist() == ["channel", "wait"]
+    assert explained([[0.9, 9.0]], (protected,)).num_rows == 0
+
+
 @pytest.mark.parametrize("levels", [1, 2, 4])
 def test_equal_contributions_rank_in_the_order_of_the_features(levels: int):
     random = np.random.default_rng(levels)

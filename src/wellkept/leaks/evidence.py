@@ -122,8 +122,10 @@ class Evidence:
 
     def asks_label(self, feature: Feature) -> bool:
         """Does the feature read a code by which the label is answered?"""
-        read = [code for a in feature.expression.aggregates() for code in a.selection.codes]
-        return any(matches(c, self.asked.codes) or matches(asked, (c,)) for c in read for asked in self.asked.codes)
+        return any(
+            matches(code, self.asked.codes) or matches(asked, (code,))
+            for code in feature.codes for asked in self.asked.codes
+        )  # fmt: skip
 
 
 def costliest(

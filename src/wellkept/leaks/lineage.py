@@ -30,8 +30,8 @@ def label_source_lineage(evidence: Evidence) -> Finding:
     whose answer is still to come. Earlier answers to the same question are the patient's past, and may be read.
     """
     asked = evidence.asked
-    read = {c for f in evidence.features if not evidence.expected(f) for a in f.expression.aggregates()
-            for c in a.selection.codes if not matches(c, asked.codes)}  # fmt: skip
+    features = [f for f in evidence.features if not evidence.expected(f)]
+    read = {code for f in features for code in f.codes if not matches(code, asked.codes)}
     points = _points(evidence)
     if not asked.codes or not read or points.num_rows == 0:
         return Finding("label_source_lineage", None, None, ONLY_ANSWERED, "", "no encounters, or no code of the label")

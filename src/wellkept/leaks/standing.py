@@ -34,8 +34,8 @@ def current_state(evidence: Evidence) -> Finding:
     was so from the start, such as sex or birth year, cannot.
     """
     rows = evidence.sample(_last_rows(evidence), SAMPLE)
-    read = {c for f in evidence.features if not evidence.expected(f) for a in f.expression.aggregates()
-            for c in a.selection.codes if not c.endswith("*")}  # fmt: skip
+    features = [f for f in evidence.features if not evidence.expected(f)]
+    read = {code for f in features for code in f.codes if not code.endswith("*")}
     codes = _standing(evidence, rows, read)
     if not codes:
         return Finding("current_state", True, None, KNOWS, "", "no feature reads a fact that was known from the start")
