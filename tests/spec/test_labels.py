@@ -13,7 +13,8 @@ from wellkept.spec import Points
 
 DETRACTOR = "SURVEY//NPS <= 6 within 42d"
 NO_RETURN = "no event of VISIT//COMPLETED within 100d"
-MISSED = 'APPOINTMENT//OUTCOME == "no_show" within 30d in the same encounter'
+MISSED = 'APPOINTMENT//OUTCOME == "no_show" within 30d in the same encounter as it comes'
+OF_THIS_VISIT = "SURVEY//NPS <= 6 within 42d in the same encounter"
 EXPECTED = "no event of VISIT//COMPLETED by chronic: 270d, procedure: 135d after the last unless VITAL//DIED"
 EXAMPLES = [
     ("an answer of 0-6 in the window", DETRACTOR, 200, """
@@ -86,6 +87,21 @@ EXAMPLES = [
            2  APPOINTMENT//OUTCOME  kept     b
            3  APPOINTMENT//OUTCOME  no_show  a
      """, True),
+    ("an outcome that everybody gets is known as it comes", MISSED, 4, """
+         day  code                  text     encounter
+           1  predict                        a
+           3  APPOINTMENT//OUTCOME  no_show  a
+     """, True),
+    ("an answer about this very visit waits like any answer", OF_THIS_VISIT, 20, """
+         day  code         number  encounter
+           1  predict              a
+           5  SURVEY//NPS       0  a
+     """, None),
+    ("an answer about another visit says nothing about this one", OF_THIS_VISIT, 200, """
+         day  code         number  encounter
+           1  predict              a
+           5  SURVEY//NPS       0  b
+     """, None),
     ("another appointment's outcome says nothing", MISSED, 200, """
          day  code                  text     encounter
            1  predict                        a

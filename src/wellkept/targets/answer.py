@@ -1,9 +1,9 @@
 """The first answer to a question after the point: ``SURVEY//NPS <= 6 within 42d``.
 
 True or false by the first event of the code in the window that carries a number (or, compared with text, a
-category). No answer means not known, never false. It is known once the whole window is over: who answers early is
-happier. With ``in the same encounter`` only answers of the encounter of the point count, and they are known when they
-come: the outcome of this appointment.
+category). No answer means not known, never false. With ``in the same encounter`` only answers of the encounter of the
+point count. The label is known once the whole window is over, since who answers early is happier; where everybody gets
+an answer, as with the outcome of an appointment, ``as it comes`` makes it known at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SAYS = "compares the first answer that comes in the window"
 EXAMPLE = "SURVEY//NPS <= 6 within 42d"
 GRAMMAR = re.compile(
     r"(?P<code>\S+) (?P<compare><=|>=|==|!=|<|>|in) (?P<constant>\S+|\"[^\"]*\"|\[[^\]]*\]) "
-    r"within (?P<window>\d+[hd])(?P<same> in the same encounter)?"
+    r"within (?P<window>\d+[hd])(?P<same> in the same encounter)?(?P<at_once> as it comes)?"
 )
 
 
@@ -30,7 +30,7 @@ def parse(sentence: str) -> Question | None:
     # an answer of this very encounter is the one asked for even where its date is coarser than the point's
     same = SAME_ENCOUNTER if match["same"] else "AND e.happened >= p.moment"
     end = f"p.moment + {microseconds(match['window'])}"
-    known = "MIN_BY(e.known, e.sequence)" if match["same"] else end
+    known = "MIN_BY(e.known, e.sequence)" if match["at_once"] else end
     sql = f"""
 SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known
 FROM points p LEFT JOIN events e
