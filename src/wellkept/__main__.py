@@ -12,7 +12,7 @@ from typing import Any
 from wellkept import __version__
 from wellkept.errors import LeakFound, WellkeptError
 
-USAGE, UNEXPECTED = 64, 1
+USAGE, UNEXPECTED, INTERRUPTED = 64, 1, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     except WellkeptError as error:
         _complain(error, as_json=chosen.json)
         return error.exit_code
+    except BrokenPipeError:  # whoever reads has seen enough
+        sys.stdout = None
+        return 0
+    except KeyboardInterrupt:
+        print("wellkept: stopped; what was not finished is not there", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--as-of", type=_moment, required=True, metavar="TIME", help="2026-01-31T02:00:00Z")
     score.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder with one folder a run")
     score.add_argument("--target", action="append", default=[], help="only this target (may be repeated)")
-    score.add_argument("--again", default="", metavar="REASON", help="score a moment that is published already")
+    score.add_argument("--again", default="", metavar="REASON",
+                       help="score a published moment once more; the new run takes the place of the old")
     _accept(score)
 
     parts = _verb(verbs, "parts", _parts, "list sources, feature families, targets and tables")
@@ -76,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--trap", action="append", default=[], metavar="NAME", help="a planted mistake (repeat)")
     simulate.add_argument("--follow-up", type=int, default=0, metavar="N", help="non-respondents telephoned a quarter")
 
-    judge = _verb(verbs, "judge", _judge, "hold the product against a SYNTHETIC health system whose truth is known")
+    judge = _verb(verbs, "judge", _judge, "hold the product against a SYNTHETIC health system whose every risk is known")
     judge.add_argument("system", type=Path, metavar="SYSTEM", help="a folder that `wellkept simulate` wrote")
     judge.add_argument("--spec", type=Path, action="append", default=[], metavar="SPEC",
                        help="by default models/detractor_risk.toml and models/no_return.toml")
@@ -100,7 +107,10 @@ def _accept(verb: argparse.ArgumentParser) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a time is written 2026-01-31T02:00:00Z") from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError("a time carries its offset: 2026-01-31T02:00:00Z")
     return moment.astimezone(UTC)
@@ -109,9 +119,9 @@ def _moment(text: str) -> datetime:
 def _ingest(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
     from wellkept.progress import Narrator
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
 
-    settings, say = Settings(), Narrator()
+    settings, say = load_settings(), Narrator()
     accept = frozenset(chosen.accept)
     batch = jobs.read_batch(chosen.source, chosen.path, now=datetime.now(UTC), settings=settings,
                             mapping=chosen.mapping, accept=accept)
@@ -131,9 +141,9 @@ def _ingest(chosen: argparse.Namespace) -> None:
 def _train(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
     from wellkept.progress import Narrator
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
 
-    settings = Settings()
+    settings = load_settings()
     facts = jobs.train_model(chosen.spec, chosen.journeys, settings, promote=chosen.promote, say=Narrator(),
                              accept=frozenset(chosen.accept))
     _print(facts, _report_text(facts), as_json=chosen.json)
@@ -145,9 +155,9 @@ def _check_leaks(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
     from wellkept.leaks import lines_of, refuse_leaks
     from wellkept.progress import Narrator
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
 
-    findings = jobs.find_leaks(chosen.spec, chosen.journeys, Settings(), say=Narrator())
+    findings = jobs.find_leaks(chosen.spec, chosen.journeys, load_settings(), say=Narrator())
     if not chosen.json:
         print("\n".join(lines_of(findings)))
     refuse_leaks(findings)
@@ -157,9 +167,9 @@ def _check_leaks(chosen: argparse.Namespace) -> None:
 
 def _evaluate(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
 
-    bundle = jobs.bundles_in_service(Settings(), (chosen.target,))[0]
+    bundle = jobs.bundles_in_service(load_settings(), (chosen.target,))[0]
     facts = {"target": bundle.target, "version": bundle.version, "facts": bundle.facts, **bundle.metrics}
     _print(facts, _report_text(facts), as_json=chosen.json)
 
@@ -167,9 +177,9 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 def _score(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
     from wellkept.progress import Narrator
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
 
-    settings = Settings()
+    settings = load_settings()
     bundles = jobs.bundles_in_service(settings, tuple(chosen.target))
     snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
     run = jobs.score_population(snapshot, bundles, chosen.as_of, chosen.out, narrate=Narrator(), settings=settings,
@@ -201,10 +211,10 @@ def _judge(chosen: argparse.Namespace) -> int:
 
     from wellkept.judging import TRUTH, judge_system, lines_of
     from wellkept.progress import Narrator
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
     from wellkept.spec import load_spec
 
-    settings = Settings()
+    settings = load_settings()
     specs = [load_spec(path) for path in chosen.spec or [settings.models / f"{target}.toml" for target in TRUTH]]
     goals = judge_system(chosen.system, specs, settings, say=Narrator())
     _print({"goals": [asdict(goal) for goal in goals]}, "\n".join(lines_of(goals)), as_json=chosen.json)
@@ -214,9 +224,9 @@ def _judge(chosen: argparse.Namespace) -> int:
 def _demo(chosen: argparse.Namespace) -> None:
     from wellkept.demo import run_demo
     from wellkept.progress import Narrator
-    from wellkept.settings import Settings
+    from wellkept.settings import load_settings
 
-    facts, text = run_demo(chosen.folder, patients=chosen.patients, seed=chosen.seed, settings=Settings(),
+    facts, text = run_demo(chosen.folder, patients=chosen.patients, seed=chosen.seed, settings=load_settings(),
                            say=Narrator())
     _print(facts, text, as_json=chosen.json)
 

@@ -84,12 +84,12 @@ def _of_code(fact: CodeFacts, windows: tuple[str, ...], words: Mapping[str, str]
         features.append(made("last", events.last(), f"<name>: {{value:.4g}}{measure}", f"Latest number of {code}."))
     if 0 < fact.texts <= MANY_TEXTS:
         features.append(made("category", events.last_text(), "<name>: {value}", f"Latest category of {code}."))
-    features.append(made("since", events.since(), "<name>: {value:.0f} days ago", f"Days since {code}.", unit="d"))
+    features.append(made("since", events.since(), "<name>: last {value:.0f} days ago", f"Days since {code}.", unit="d"))
     for window in (*windows, ""):
         span = f"in the last {window[:-1]} {'days' if window.endswith('d') else 'hours'}" if window else "so far"
         chosen, tail = (events.within(window), f"_{window}") if window else (events, "")
         none = f"no {name} {span}"
-        features.append(made(f"count{tail}", chosen.count(), f"<name>: {{value:.0f}} {span}",
+        features.append(made(f"count{tail}", chosen.count(), f"<name>: {{value:.0f}} times {span}",
                              f"Events of {code} {span}.", otherwise=none, unit="events"))  # fmt: skip
         if fact.numbers:
             for how, average in (("mean", "on average"), ("max", "at most")):

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wellkept.errors import Busy
+from wellkept.errors import Busy, InputRefused
 
 ROW_GROUP = 65_536
 
@@ -97,8 +98,13 @@ def sole_writer(folder: Path) -> Iterator[None]:
     ------
     Busy
         Another process holds it.
+    InputRefused
+        `folder`: it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputRefused("folder", f"{folder} is no folder that can be written to: {error.strerror}") from None
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,5 +115,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
 def remove_unfinished(folder: Path) -> None:
     """Delete what a killed writer left behind; call it while holding the folder's lock."""
-    for path in folder.rglob(".unfinished-*"):
-        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(".unfinished-*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

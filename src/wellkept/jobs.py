@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wellkept import registry
-from wellkept.bundles import Bundle, champion_of, champions, load_bundle
+from wellkept.bundles import Bundle, champions, load_bundle
 from wellkept.contracts import POINTS, REASONS, SCORES, Batch, Limits
 from wellkept.errors import BundleRefused, InputRefused, NotEnoughData, SpecRefused
 from wellkept.evaluating import Report, evaluate, plain
 from wellkept.explaining_figures import drivers_figure
-from wellkept.files import digest_of, sole_writer, sync, write_text
+from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
 from wellkept.history import FeatureQuery, engine
 from wellkept.journeys import Journeys, Landing, Snapshot
 from wellkept.labelling import scoring_points
@@ -163,10 +163,12 @@ def has_champion(target: str, settings: Settings) -> bool:
 
 def bundles_in_service(settings: Settings, targets: tuple[str, ...] = ()) -> list[Bundle]:
     """The champions of these targets, or of all."""
-    folders = [champion_of(settings.models, t) for t in targets] or list(champions(settings.models).values())
-    if not folders:
-        raise BundleRefused("no_champion", f"{settings.models} has no champion: run `wellkept train` first")
-    return [load_bundle(folder) for folder in folders]
+    there = champions(settings.models)
+    if not there:
+        raise BundleRefused("no_champion", f"no model is in service in {settings.models}: run `wellkept train` first")
+    if unknown := [target for target in targets if target not in there]:
+        raise BundleRefused("no_champion", f"no model of {unknown[0]!r} is in service: there are {', '.join(there)}")
+    return [load_bundle(there[target]) for target in targets or there]
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def score_population(
     with sole_writer(out):
         if (out / name).exists() and not again:
             raise InputRefused("already_published", f"{out / name} is there; --again REASON scores it once more")
+        remove_unfinished(out)
         with tempfile.TemporaryDirectory(dir=out, prefix=".unfinished-") as scratch:
             waiting = Path(scratch) / name
             waiting.mkdir()
@@ -220,7 +223,8 @@ def _write_scores(
         for bundle in bundles:
             points = scoring_points(snapshot, bundle.spec.points, as_of)
             if points.num_rows == 0:
-                raise NotEnoughData("nobody_to_score", f"{bundle.target}: nobody is to be scored as of {as_of}")
+                raise NotEnoughData("nobody_to_score", f"{bundle.target}: nobody is to be scored as of {as_of}; "
+                                    f"the journeys end on {snapshot.observed_until:%Y-%m-%d}")  # fmt: skip
             profiles = []
             for part in narrate.track(_parts(snapshot, points), bundle.target):
                 features = _features(bundle, snapshot, part, limits)
@@ -251,6 +255,7 @@ def _limits(settings: Settings) -> engine.Limits:
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    path.touch(mode=0o600)  # risks are read by whoever runs this, as the journeys are
     return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
 
 

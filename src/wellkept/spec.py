@@ -114,7 +114,7 @@ class Spec(Strict):
     trees: Trees = Trees()
     logistic: Logistic = Logistic()
     leaks: Leaks = Leaks()
-    seed: int = 1
+    seed: int = Field(1, ge=0)
 
     @property
     def families(self) -> tuple[str, ...]:

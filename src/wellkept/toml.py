@@ -30,8 +30,8 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     """
     try:
         return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise SpecRefused("no_file", f"there is no {path}") from None
+    except OSError as error:
+        raise SpecRefused("no_file", f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecRefused("not_toml", f"{path} is not TOML: {error}") from error
     except ValidationError as error:

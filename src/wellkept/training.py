@@ -102,13 +102,24 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     NotEnoughData
         Too few labels of either kind to train and judge.
     """
-    points = labels(snapshot, cohort(snapshot, spec.points), question(spec.label.true_when, discover("targets")))
+    asked = question(spec.label.true_when, discover("targets"))
+    points = cohort(snapshot, spec.points)
+    if points.num_rows == 0:
+        what = spec.points.each or "the time"
+        raise NotEnoughData("no_points", f"[points] finds nobody: is {what} written as in the journeys, and does "
+                            "anybody meet `where`?")  # fmt: skip
+    points = labels(snapshot, points, asked)
     points = points.filter(points["label"].is_valid())
+    if points.num_rows == 0:
+        raise NotEnoughData("too_few_labels", "not one of the points has a label that is known: is the code written "
+                            f"as in the journeys, is its window over for anybody? ({spec.label.true_when})")  # fmt: skip
     fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
     role = _roles(points, spec)
     _enough(points, role)
     training = points.filter(pa.array(role == "train")).select(["subject_id", "prediction_time", "encounter_id"])
     catalogue = _catalogue(snapshot, training, spec)
+    if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
+        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     return Examples(points, table, catalogue, role, fold)

@@ -168,3 +168,30 @@ def test_a_synthetic_export_can_be_ingested(
     assert (code, facts["synthetic"], facts["patients"]) == (0, True, 60)
     code, landed = said(capsys, "ingest", "tables", "export", "--journeys", "journeys")
     assert (code, landed["rejected_rows"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("WELLKEPT_THREADS", "many"), ("WELLKEPT_MEMORY_LIMIT", "lots")])
+def test_an_environment_that_makes_no_sense_is_named_and_not_shown(here, monkeypatch, capsys, variable, value) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["evaluate", "readmission"]) == 5
+    said = capsys.readouterr().err
+    assert variable in said
+    assert value not in said.replace(variable, "")
+
+
+@pytest.mark.parametrize("arguments", [
+    ["train", ".", "--journeys", "journeys"],
+    ["ingest", "meds", "meds", "--journeys", "models/readmission.toml"],
+    ["score", "--journeys", "journeys", "--as-of", AS_OF, "--out", "models/readmission.toml"],
+])  # fmt: skip
+def test_a_path_of_the_wrong_kind_is_an_error_in_words(here: Path, capsys: pytest.CaptureFixture, arguments) -> None:
+    assert main(arguments) in (2, 5)
+    assert capsys.readouterr().err.startswith("wellkept: [")
+
+
+def test_what_a_killed_run_left_is_gone_after_the_next_and_risks_are_their_owners(here: Path) -> None:
+    (here / "others" / ".unfinished-x" / "run").mkdir(parents=True)
+    assert main(["score", "--journeys", "journeys", "--as-of", AS_OF, "--out", "others"]) == 0
+    assert [p.name for p in (here / "others").glob(".unfinished-*")] == []
+    for path in (here / "others").rglob("*.parquet"):
+        assert path.stat().st_mode & 0o077 == 0

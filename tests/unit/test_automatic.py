@@ -49,9 +49,9 @@ def test_each_code_is_described_by_what_it_carries() -> None:
 @pytest.mark.parametrize(("name", "value", "sentence"), [
     ("ARRIVAL//LOBBY_WAIT.last", 12.0, "lobby wait: 12 min"),
     ("ARRIVAL//LOBBY_WAIT.mean_90d", 12.345, "lobby wait: 12.35 min on average in the last 90 days"),
-    ("ARRIVAL//LOBBY_WAIT.count_90d", 2.0, "lobby wait: 2 in the last 90 days"),
+    ("ARRIVAL//LOBBY_WAIT.count_90d", 2.0, "lobby wait: 2 times in the last 90 days"),
     ("ARRIVAL//LOBBY_WAIT.count_90d", 0.0, "no lobby wait in the last 90 days"),
-    ("ARRIVAL//LOBBY_WAIT.since", 3.2, "lobby wait: 3 days ago"),
+    ("ARRIVAL//LOBBY_WAIT.since", 3.2, "lobby wait: last 3 days ago"),
     ("ARRIVAL//LOBBY_WAIT.max", None, "no lobby wait so far"),
     ("ARRIVAL//LOBBY_WAIT.since", None, "no lobby wait on record"),
 ])  # fmt: skip

@@ -333,6 +333,32 @@ def test_many_tables_are_one_batch_that_counts_table_rows_and_names_what_nobody_
     assert read(tmp_path, now=NOW, mapping=tmp_path / "3.toml").rows == 2
 
 
+def test_an_event_that_two_mappings_make_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("who\n1\n")
+    for toml in ("one", "copy"):
+        text = 'file = "a.csv"\nsubject = "who"\n[[event]]\ncode = "A"\nstatic = true\n'
+        (tmp_path / f"{toml}.toml").write_text(text)
+    with pytest.raises(SpecRefused) as caught:
+        read(tmp_path, now=NOW)
+    assert caught.value.code == "mapping_twice"
+
+
+@pytest.mark.parametrize(("end", "noted"), [("1\n", False), ("1", True)])
+def test_a_last_line_without_an_end_is_noted(tmp_path: Path, end: str, noted: bool) -> None:
+    (tmp_path / "a.csv").write_text("who\n" + end)
+    (tmp_path / "a.toml").write_text('file = "a.csv"\nsubject = "who"\n[[event]]\ncode = "A"\nstatic = true\n')
+    assert ("a.csv: its last line has no line end: was it cut?" in read(tmp_path, now=NOW).notes) is noted
+
+
+def test_a_quote_that_is_open_on_the_last_line_refuses_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('who,what\n1,"ok\n')
+    (tmp_path / "a.toml").write_text(
+        'file = "a.csv"\nsubject = "who"\nignore = ["what"]\n[[event]]\ncode = "A"\nstatic = true\n')
+    with pytest.raises(InputRefused) as caught:
+        read(tmp_path, now=NOW)
+    assert caught.value.code == "row_count"
+
+
 def test_the_batch_is_refused_when_too_many_of_one_tables_rows_are(tmp_path: Path) -> None:
     mapping = A + '[[check]]\ncolumn = "n"\nmaximum = 0\n[[check]]\ncolumn = "m"\nmaximum = 0'
     table = "who n m\n1 1 1\n" + "2 0 0\n" * 9

@@ -148,7 +148,7 @@ def test_the_report_is_plain_data_with_a_baseline(linear_trained: Trained, linea
 @pytest.mark.parametrize(("change", "error", "code"), [
     ({"label": {"true_when": "ANSWER <= 6 within 2d"}}, NotEnoughData, "too_few_labels"),
     ({"label": {"true_when": "ANSWER <= 6 within 390d"}}, NotEnoughData, "too_few_labels"),
-    ({"points": {"each": "NEVER"}}, NotEnoughData, "too_few_labels"),
+    ({"points": {"each": "NEVER"}}, NotEnoughData, "no_points"),
     ({"features": ["no such family"]}, SpecRefused, "no_family"),
     ({"points": {"at": "2025-02-01T00:00:00Z"}}, SpecRefused, "split"),
 ])  # fmt: skip

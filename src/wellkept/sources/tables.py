@@ -15,7 +15,7 @@ import pyarrow as pa
 from wellkept.contracts import Batch, Limits
 from wellkept.errors import Breach, InputRefused, SpecRefused
 from wellkept.eventing import events_of
-from wellkept.mapping import TableMapping, load_mapping
+from wellkept.mapping import EventMapping, TableMapping, load_mapping
 from wellkept.rows import Rows
 from wellkept.tabular import TableFile, read_manifest, read_table
 
@@ -46,11 +46,16 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
     codes: dict[str, dict[str, str]] = {}
     rows: dict[str, int] = {}
     full: dict[str, int] = {}
+    mapped: dict[str, list[EventMapping]] = {}
     lineage: dict[str, tuple[str, ...]] = {}
     notes = [] if manifest else ["no manifest.json: a table cut at a line end cannot be told from a whole one"]
     for toml, content in _mappings(mapping or path).items():
         table_mapping = load_mapping(toml)
         name = table_mapping.file
+        if any(event in mapped.setdefault(name, []) for event in table_mapping.event):
+            raise SpecRefused("mapping_twice", f"{toml.name} makes an event of {name} that another mapping makes, too: "
+                              "it would come twice; take one of them away")  # fmt: skip
+        mapped[name] += table_mapping.event
         file = read_table(path, name, max_bytes=limits.max_table_bytes, manifest=manifest,
                           delimiter=table_mapping.delimiter)
         made, breaches, waiting = _events(file, table_mapping, now, limits)
@@ -61,6 +66,7 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
         rows[name] = file.table.num_rows
         full |= {name: file.table.num_rows} if table_mapping.full_export else {}
         inputs[f"{name} by {toml.name}"] = f"{file.sha256}:{content}"
+        notes += [f"{name}: its last line has no line end: was it cut?"] if file.open_end and not manifest else []
         notes += [f"{name}: {waiting} events are known only after their delay: send them again then"] if waiting else []
     notes += [f"{name}: no mapping reads it" for name in _unread(path, rows)]
     digest = hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest()
