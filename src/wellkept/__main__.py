@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--trap", action="append", default=[], metavar="NAME", help="a planted mistake (repeat)")
     simulate.add_argument("--follow-up", type=int, default=0, metavar="N", help="non-respondents telephoned a quarter")
 
-    judge = _verb(verbs, "judge", _judge, "hold the product against a SYNTHETIC health system whose every risk is known")
+    judge = _verb(verbs, "judge", _judge, "hold the product against a SYNTHETIC system whose every risk is known")
     judge.add_argument("system", type=Path, metavar="SYSTEM", help="a folder that `wellkept simulate` wrote")
     judge.add_argument("--spec", type=Path, action="append", default=[], metavar="SPEC",
                        help="by default models/detractor_risk.toml and models/no_return.toml")

@@ -111,8 +111,8 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     points = labels(snapshot, points, asked)
     points = points.filter(points["label"].is_valid())
     if points.num_rows == 0:
-        raise NotEnoughData("too_few_labels", "not one of the points has a label that is known: is the code written "
-                            f"as in the journeys, is its window over for anybody? ({spec.label.true_when})")  # fmt: skip
+        raise NotEnoughData("too_few_labels", "not one point has a label that is known: is the code written as in the "
+                            f"journeys, and is its window over for anybody? ({spec.label.true_when})")  # fmt: skip
     fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
     role = _roles(points, spec)
     _enough(points, role)
