@@ -65,8 +65,9 @@ def _worst(run: Path) -> list[str]:
     for row in first.to_pylist():
         mine = pc.equal(scores["subject_id"], row["subject_id"])
         risks = {r["target"]: r for r in scores.filter(mine).to_pylist()}
-        said = "; ".join(f"{t} {_in_ten(r['risk'])} (usual {_in_ten(r['reference_rate'])})" for t, r in risks.items())
-        lines.append(f"  patient {row['subject_id']}: {said}")
+        said = [f"{t} {_in_100(r['risk'])} (usual {_in_100(r['reference_rate'])})" for t, r in risks.items()]
+        said += [f"{t} not asked: nobody expects them back by a deadline" for t in TARGETS if t not in risks]
+        lines.append(f"  patient {row['subject_id']}: {'; '.join(said)}")
         why = reasons.filter(pc.and_(pc.equal(reasons["subject_id"], row["subject_id"]),
                                      pc.equal(reasons["target"], TARGETS[0])))
         raising = [r for r in why.to_pylist() if r["contribution"] > 0][:3]
@@ -74,7 +75,7 @@ def _worst(run: Path) -> list[str]:
     return [*lines, ""]
 
 
-def _in_ten(risk: float) -> str:
+def _in_100(risk: float) -> str:
     return f"{round(risk * 100)} in 100"
 
 

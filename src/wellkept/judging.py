@@ -50,6 +50,7 @@ class Judged:
 
     features: pa.Table
     fold: np.ndarray
+    seen: np.ndarray
     truth: np.ndarray
     ceiling: np.ndarray
     care_type: np.ndarray
@@ -124,6 +125,7 @@ def _judged(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples) -> 
     return Judged(
         features=features.filter(pa.array(later)),
         fold=fold[later],
+        seen=np.isin(points["subject_id"].to_numpy()[later], data.subject[data.rows("train")]),
         truth=p[later],
         ceiling=_ceiling(X, p, fold, later),
         care_type=np.array(truth["care_type"].take(pa.array(rows[later])).to_pylist()),
@@ -149,9 +151,10 @@ def _ceiling(X: np.ndarray, p: np.ndarray, fold: np.ndarray, later: np.ndarray) 
 
 
 def _risk(contestant: Contestant, trained: Trained, judged: Judged) -> np.ndarray:
-    """The risk by the member that never saw the patient."""
+    """The risk by all members, and of patients that training saw, by the member that never did."""
     margins = contestant.estimator.margins(trained.encoder.matrix(judged.features))
-    margin = np.take_along_axis(margins, judged.fold[:, None], 1)[:, 0]
+    own = np.take_along_axis(margins, judged.fold[:, None], 1)[:, 0]
+    margin = np.where(judged.seen, own, margins.mean(axis=1))
     return sigmoid(contestant.slope * margin + contestant.intercept)
 
 

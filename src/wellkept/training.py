@@ -153,7 +153,10 @@ def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 
 def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
-    """Train and calibrate on what was known when the test period began; what became known later is an embargo."""
+    """Train and calibrate on what was known when the test period began; what became known later is an embargo.
+
+    What became known last calibrates: by the time of the points, no question of a long window would be among it.
+    """
     if spec.split.by == "subject":
         return np.full(points.num_rows, "train", dtype=object)
     at = _micros(points["prediction_time"])
@@ -162,12 +165,12 @@ def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
     if at.min() == at.max():
         raise SpecRefused("split", "all points have one time: write [split] by = \"subject\"")
     test_from = np.quantile(at, 1 - spec.split.test_share, method="lower")
-    known = _micros(points["known_at"]) <= test_from
-    before = np.flatnonzero((at < test_from) & known)
+    known = _micros(points["known_at"])
+    before = np.flatnonzero((at < test_from) & (known <= test_from))
     role = np.where(at >= test_from, "test", "embargo").astype(object)
     if len(before):
-        calibrate_from = np.quantile(at[before], 1 - spec.split.calibration_share, method="lower")
-        role[before] = np.where(at[before] < calibrate_from, "train", "calibrate")
+        calibrate_from = np.quantile(known[before], 1 - spec.split.calibration_share, method="lower")
+        role[before] = np.where(known[before] < calibrate_from, "train", "calibrate")
     return role
 
 
