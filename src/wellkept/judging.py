@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from wellkept import jobs
 from wellkept.calibrating import sigmoid
+from wellkept.contracts import TIME
 from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
 from wellkept.history import FeatureQuery
@@ -54,6 +55,7 @@ class Judged:
     truth: np.ndarray
     ceiling: np.ndarray
     care_type: np.ndarray
+    came_true: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,24 @@ def _judged(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples) -> 
         truth=p[later],
         ceiling=_ceiling(X, p, fold, later),
         care_type=np.array(truth["care_type"].take(pa.array(rows[later])).to_pylist()),
+        came_true=_lost(truth)[rows[later]] if spec.target == "no_return" else p[later],
     )
 
 
 def _aligned(points: pa.Table, truth: pa.Table) -> np.ndarray:
     """The truth's row of each point, -1 where there is none."""
     return pc.fill_null(pc.index_in(points["encounter_id"], truth["encounter_id"].combine_chunks()), -1).to_numpy()
+
+
+def _lost(truth: pa.Table) -> np.ndarray:
+    """1 who was lost, 0 who returned, NaN of whom it is not known: dead, moved away, or the deadline is still ahead.
+
+    An early return counts only once its deadline is over, as in the label.
+    """
+    end = truth["end_at"].cast(TIME).cast(pa.int64()).to_numpy()
+    over = end + truth["deadline_days"].to_numpy() * 86_400e6 <= end.max()
+    outcome = np.array(truth["outcome"].to_pylist())
+    return np.select([over & (outcome == "lost"), over & (outcome == "returned")], [1.0, 0.0], np.nan)
 
 
 def _ceiling(X: np.ndarray, p: np.ndarray, fold: np.ndarray, later: np.ndarray) -> np.ndarray:
@@ -173,13 +187,17 @@ def _goals(target: str, judged: Judged, risk: Mapping[str, np.ndarray], shipped:
 
 
 def _level(target: str, judged: Judged, risk: np.ndarray) -> Goal:
-    """True over stated risk: of everybody, and in each care type, where no_return must be right in each."""
-    kinds = {str(kind): judged.care_type == kind for kind in np.unique(judged.care_type)}
-    by_care = {kind: float(judged.truth[rows].mean() / risk[rows].mean()) for kind, rows in kinds.items()}
-    overall = {"all": float(judged.truth.mean() / risk.mean())}
+    """What came true over what was stated: of everybody, and in each care type; no_return must be right in each."""
+    known = np.isfinite(judged.came_true)
+
+    def ratio(rows: np.ndarray) -> float:
+        return float(judged.came_true[rows].mean() / risk[rows].mean())
+
+    kinds = {str(kind): known & (judged.care_type == kind) for kind in np.unique(judged.care_type[known])}
+    by_care, overall = {kind: ratio(rows) for kind, rows in kinds.items()}, {"all": ratio(known)}
     name, low, high, held = ("G4", 0.93, 1.07, by_care) if target == "no_return" else ("G3", 0.85, 1.15, overall)
     value = max(held.values(), key=lambda ratio: abs(np.log(ratio)))
-    return Goal(name, f"{target}: true over stated risk, where it is worst", value, f"{low} to {high}",
+    return Goal(name, f"{target}: came true over stated, where it is worst", value, f"{low} to {high}",
                 low <= value <= high, {**overall, **by_care})  # fmt: skip
 
 

@@ -1,0 +1,68 @@
+"""The judge is held against cases whose answer is known by hand; the product's own path never leads to it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from wellkept.__main__ import main
+from wellkept.judging import _lost, _overlap, expected_auroc
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_where_chances_are_certain_the_expected_auroc_is_the_auroc() -> None:
+    random = np.random.default_rng(1)
+    label, score = random.random(500) < 0.3, random.integers(0, 20, 500) / 20
+    assert expected_auroc(score, label.astype(float)) == pytest.approx(roc_auc_score(label, score))
+
+
+def test_the_expected_auroc_is_the_mean_over_many_worlds() -> None:
+    random = np.random.default_rng(2)
+    p = random.beta(1, 4, 2000)
+    score = p + random.normal(0, 0.1, 2000)
+    drawn = [roc_auc_score(random.random(2000) < p, score) for _ in range(200)]
+    assert expected_auroc(score, p) == pytest.approx(np.mean(drawn), abs=0.003)
+
+
+def test_the_overlap_of_lists_is_the_mean_jaccard_of_every_two() -> None:
+    a, b = np.arange(100.0), np.arange(100.0)
+    b[[95, 50]] = b[[50, 95]]
+    assert _overlap([a, a]) == 1.0
+    assert _overlap([a, b]) == pytest.approx(4 / 6)
+
+
+def test_who_is_lost_is_known_once_the_deadline_is_over_and_nobody_died_or_moved() -> None:
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    rows = [(0, 30, "lost"), (0, 30, "returned"), (0, 30, "died"), (0, 30, "moved_away"), (90, 30, "returned"),
+            (100, 30, "pending")]  # fmt: skip
+    truth = pa.table({
+        "end_at": pa.array([start + timedelta(days=day) for day, _, _ in rows], pa.timestamp("s", tz="UTC")),
+        "deadline_days": pa.array([float(days) for _, days, _ in rows]), "outcome": [outcome for *_, outcome in rows],
+    })  # fmt: skip
+    np.testing.assert_array_equal(_lost(truth), [1, 0, np.nan, np.nan, np.nan, np.nan])
+
+
+def test_a_folder_without_a_truth_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    spec = str(ROOT / "models" / "no_return.toml")
+    assert main(["judge", str(tmp_path), "--spec", spec, "--json"]) == 5
+    assert json.loads(capsys.readouterr().out)["code"] == "truth"
+
+
+@pytest.mark.slow
+def test_a_small_system_is_judged_and_nothing_beats_its_ceiling(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["simulate", str(tmp_path / "system"), "--patients", "6000", "--seed", "4"]) == 0
+    capsys.readouterr()
+    spec = str(ROOT / "models" / "detractor_risk.toml")
+    assert main(["judge", str(tmp_path / "system"), "--spec", spec, "--json"]) in (0, 1)
+    goals = {goal["goal"]: goal for goal in json.loads(capsys.readouterr().out)["goals"]}
+    assert set(goals) == {"G1", "G2", "G3", "G8"}
+    assert 0.5 < goals["G1"]["value"] <= 1.05
+    assert goals["G1"]["worst"]["ceiling AUROC"] > 0.6
+    assert all(goal["holds"] in (True, False) for goal in goals.values())
