@@ -151,8 +151,8 @@ def test_t11_some_patients_are_two_of_whom_each_has_a_part(trapped: Trapped) -> 
 def test_t12_local_times_come_back_as_they_were_except_in_the_hour_that_happens_twice(trapped: Trapped) -> None:
     local, clean = (trapped.events(trap, "CALL//HOLD") for trap in ("local-times", "none"))
     assert trapped.table("local-times", "calls")["called_at"].dt.tz is None
-    away = (local["time"].to_numpy() - clean["time"].to_numpy()) / DAY.to_timedelta64()
-    assert (away == 0).mean() > 0.999
+    same = local["time"].reset_index(drop=True) == clean["time"].reset_index(drop=True)
+    assert same.mean() > 0.999
 
 
 def test_t13_low_answers_vanish_at_some_sites(trapped: Trapped) -> None:
