@@ -19,7 +19,7 @@ from wellkept import jobs
 from wellkept.leaks import CHECKS, Evidence, Finding
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
-from wellkept.spec import load_spec
+from wellkept.spec import Automatic, load_spec
 from wellkept.training import examples, train
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -29,7 +29,9 @@ TRAPS = {  # the simulator's name -> the target that it flatters
     "ordered-ids": "no_return", "cancelled-at-deactivation": "no_return", "site-score": "detractor_risk",
     "late-bills": "detractor_risk",
 }  # fmt: skip
+NEVER = ("SURVEY//INVITED", "COMMENT//TEXT", "INTERVENTION//DONE")  # our own doing, and free text
 BLIND = {"cancelled-at-deactivation", "site-score", "late-bills"}  # docs/leaks.md says why, and how a person finds them
+HARMLESS = {"early-comment", "ordered-ids"}  # nothing reads free text, and the store's own ids carry no order
 
 
 def main() -> None:
@@ -46,7 +48,7 @@ def main() -> None:
     for name, target in TRAPS.items():
         for seed in range(1, chosen.trap_seeds + 1):
             failed = report(name, seed, run((name,), target, chosen.patients, seed))
-            wrong += not failed and name not in BLIND
+            wrong += not failed and name not in BLIND | HARMLESS
     print(f"{wrong} runs were wrong")
     sys.exit(1 if wrong else 0)
 
@@ -54,7 +56,9 @@ def main() -> None:
 def run(traps: tuple[str, ...], target: str, patients: int, seed: int) -> tuple[list[Finding], float, float]:
     """Findings, seconds of training, seconds of the leak tests."""
     settings = Settings(subject_key="benchmark")
-    spec = load_spec(MODELS / f"{target}.toml")
+    written = load_spec(MODELS / f"{target}.toml")
+    # hand-written features read none of the planted codes; automatic ones do
+    spec = written.model_copy(update={"features": (*written.families, "auto"), "automatic": Automatic(exclude=NEVER)})
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
         export = Path(folder) / "export"
         simulate(export, patients=patients, seed=seed, traps=traps)

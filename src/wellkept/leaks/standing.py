@@ -1,4 +1,4 @@
-"""Facts that come once a patient, as known from the start, in; those that are the state of the export day, out."""
+"""Facts that never change, as known from the start, in; those that are the state of the export day, out."""
 
 from __future__ import annotations
 
@@ -103,28 +103,28 @@ def _last_rows(evidence: Evidence) -> np.ndarray:
 
 
 def _standing(evidence: Evidence, rows: np.ndarray, read: set[str]) -> set[str]:
-    """Of the codes that features read, those that come once a patient, at no time or with the patient's first event."""
+    """Of the codes that features read, those told once or never otherwise, since ever or a patient's first event."""
     if not read:
         return set()
     table = engine.totals(
         f"""
 WITH s AS (SELECT subject_id, MIN(CASE WHEN known > {engine.SINCE_EVER} THEN known END) AS first FROM events
            WHERE subject_id IN (SELECT subject_id FROM points) GROUP BY subject_id)
-SELECT e.code, COUNT(*) AS events, COUNT(DISTINCT (e.subject_id, e.known)) AS moments,
-       COUNT(DISTINCT e.subject_id) AS subjects,
-       COUNT(CASE WHEN e.known = {engine.SINCE_EVER} OR e.known <= s.first THEN 1 END) AS first,
-       COUNT(CASE WHEN e.known = {engine.SINCE_EVER} OR e.known <= p.moment - {SETTLED} THEN 1 END) AS settled
+SELECT e.code, COUNT(DISTINCT e.subject_id) AS subjects, COUNT(DISTINCT (e.subject_id, e.known)) AS moments,
+       COUNT(DISTINCT (e.subject_id, COALESCE(e.text, CAST(e.value AS VARCHAR), ''))) AS said,
+       COUNT(DISTINCT CASE WHEN e.known <= s.first THEN e.subject_id END) AS first,
+       COUNT(DISTINCT CASE WHEN e.known <= p.moment - {SETTLED} THEN e.subject_id END) AS settled
 FROM points p JOIN events e ON e.subject_id = p.subject_id JOIN s ON s.subject_id = p.subject_id
 WHERE e.code IN ({", ".join(map(sql_text, sorted(read)))}) GROUP BY e.code""",
         evidence.snapshot, evidence.points.take(pa.array(rows)),
     )  # fmt: skip
-    figures = ("events", "moments", "subjects", "first", "settled")
+    figures = ("subjects", "moments", "said", "first", "settled")
     summed = table.group_by("code").aggregate([(name, "sum") for name in figures])
     return {
         row["code"] for row in summed.to_pylist()
-        if row["moments_sum"] <= ONCE * row["subjects_sum"]
-        and row["first_sum"] >= FIRST * row["events_sum"]
-        and row["settled_sum"] >= SETTLED_SHARE * row["events_sum"]
+        if min(row["moments_sum"], row["said_sum"]) <= ONCE * row["subjects_sum"]
+        and row["first_sum"] >= FIRST * row["subjects_sum"]
+        and row["settled_sum"] >= SETTLED_SHARE * row["subjects_sum"]
     }  # fmt: skip
 
 
