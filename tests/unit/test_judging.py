@@ -65,4 +65,4 @@ def test_a_small_system_is_judged_and_nothing_beats_its_ceiling(tmp_path: Path, 
     assert set(goals) == {"G1", "G2", "G3", "G8"}
     assert 0.5 < goals["G1"]["value"] <= 1.05
     assert goals["G1"]["worst"]["ceiling AUROC"] > 0.6
-    assert all(goal["holds"] in (True, False) for goal in goals.values())
+    assert goals["G1"]["holds"] == (0.97 <= goals["G1"]["value"] <= 1.01)
