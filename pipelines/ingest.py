@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wellkept import jobs
-from wellkept.settings import Settings
+from wellkept.settings import load_settings
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     arguments.add_argument("path", type=Path)
     arguments.add_argument("--journeys", type=Path, required=True)
     chosen = arguments.parse_args()
-    settings = Settings()
+    settings = load_settings()
 
     batch = jobs.read_batch(chosen.source, chosen.path, now=datetime.now(UTC), settings=settings)
     landing = jobs.land(jobs.open_journeys(chosen.journeys, settings), batch)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wellkept import jobs
 from wellkept.progress import Narrator
-from wellkept.settings import Settings
+from wellkept.settings import load_settings
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     arguments.add_argument("--as-of", required=True)
     arguments.add_argument("--out", type=Path, required=True)
     chosen = arguments.parse_args()
-    settings = Settings()
+    settings = load_settings()
 
     as_of = datetime.fromisoformat(chosen.as_of).astimezone(UTC)
     snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()

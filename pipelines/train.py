@@ -9,7 +9,7 @@ from pathlib import Path
 from wellkept import jobs
 from wellkept.evaluating import evaluate
 from wellkept.listing import report_lines
-from wellkept.settings import Settings
+from wellkept.settings import load_settings
 from wellkept.spec import load_spec
 from wellkept.training import examples, train
 
@@ -20,7 +20,7 @@ def main() -> None:
     arguments.add_argument("--journeys", type=Path, required=True)
     arguments.add_argument("--accept", action="append", default=[], help="a leak test that failed and was looked at")
     chosen = arguments.parse_args()
-    settings = Settings()
+    settings = load_settings()
 
     spec = load_spec(chosen.spec)
     snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
