@@ -15,7 +15,7 @@ from wellkept.simulator.chance import Columns, logistic
 from wellkept.simulator.feeling import feel
 from wellkept.simulator.helping import help_out
 from wellkept.simulator.population import Clinics
-from wellkept.simulator.returning import chance_in_time, next_day, stay_logit
+from wellkept.simulator.returning import chance_in_time, chance_lost, next_day, stay_logit
 from wellkept.simulator.worlds import World
 
 RUN_OUT_DAYS = 120  # life goes on after the export, so that what was booked by then is in it, still open
@@ -77,10 +77,13 @@ def _truth(world: World, visit: Columns) -> Columns:
     state, on_state = visit["state_untreated"], visit["effects_on_state"]
     after = state[:, None] + on_state
     logit, in_time = stay_logit(world, visit, state), chance_in_time(world, visit)
+    unmoded = visit["leaning"] - np.array(world.mode_shifts)[visit["mode"]]
     helped = logit[:, None] + world.stay_state * on_state + visit["effects_on_stay"]
     return {
         "p_detractor": chance_of_detractor(world, visit["leaning"], state),
+        "p_detractor_reference": chance_of_detractor(world, unmoded, state),
         "p_no_return": 1 - logistic(logit) * in_time,
+        "p_lost": chance_lost(world, visit, logistic(logit), in_time),
         "p_detractor_arm": chance_of_detractor(world, visit["leaning"][:, None], after).astype(np.float32),
         "p_no_return_arm": (1 - logistic(helped) * in_time[:, None]).astype(np.float32),
     }

@@ -140,6 +140,8 @@ def _departures(rng: np.random.Generator, world: World, people: Columns) -> Colu
     moved_at = first_day + rng.exponential(1, count) * 365 / np.maximum(move, NEVER)
     return {
         "leaves_a_day": (death + move) / 365,
+        "leaving_recorded": (death * (1 - world.death_unrecorded) + move * (1 - world.move_unrecorded))
+        / np.maximum(death + move, NEVER),
         "died_at": died_at,
         "moved_at": moved_at,
         "death_recorded_at": _recorded(rng, died_at, world.death_delay, world.death_unrecorded, world),

@@ -51,6 +51,20 @@ def stay_logit(world: World, visit: Columns, state: np.ndarray) -> np.ndarray:
     )
 
 
+def chance_lost(world: World, visit: Columns, stays: np.ndarray, in_time: np.ndarray) -> np.ndarray:
+    """Chance of no kept visit by the deadline among those of whom no death and no move is recorded by then.
+
+    That is all that a health system can ever see: of who leaves for good, some are recorded and are not lost, the
+    others look lost. `stays` and `in_time` are the two chances whose product is the chance to return in time.
+    """
+    there = dict(visit, leaves_a_day=np.zeros(len(stays)))
+    nobody_leaves = np.exp(-visit["leaves_a_day"] * deadline_days(world)[visit["care"]])
+    silent = 1 - stays * in_time
+    left = silent - nobody_leaves * (1 - stays * chance_in_time(world, there))
+    recorded = visit["leaving_recorded"] * left
+    return (silent - recorded) / (1 - recorded)
+
+
 def chance_in_time(world: World, visit: Columns) -> np.ndarray:
     """Chance that one who stays keeps a visit by the deadline: need, its time, death, moving and misses.
 
