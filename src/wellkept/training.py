@@ -28,6 +28,7 @@ from wellkept.parts import discover
 from wellkept.performance import paired_difference
 from wellkept.spec import Spec, matches
 
+VISITING = ("visits", "days_since_visit", "usual_gap_days")  # features that the rules of `beside` are made of
 FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
 FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
 
@@ -118,8 +119,7 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     _enough(points, role)
     training = points.filter(pa.array(role == "train")).select(["subject_id", "prediction_time", "encounter_id"])
     catalogue = _catalogue(snapshot, training, spec)
-    if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
-        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
+    refuse_contestants(catalogue, spec)
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     return Examples(points, table, catalogue, role, fold)
@@ -141,6 +141,29 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
         f"[{difference.low:+.4f} to {difference.high:+.4f}] on calibration rows")
     reference = float(data.label[data.calibration_rows].mean())
     return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
+
+
+def refuse_contestants(catalogue: list[Feature], spec: Spec) -> None:
+    """Refuse a baseline or rules that these features cannot make.
+
+    Raises
+    ------
+    SpecRefused
+        `baseline`: it is no feature. `beside`: features are missing, or the model asks something else than the rules.
+    """
+    named = {f.name: f for f in catalogue}
+    if spec.baseline and spec.baseline not in named:
+        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
+    if not spec.beside:
+        return
+    rules = " and ".join(spec.beside)
+    if missing := [name for name in VISITING if name not in named]:
+        raise SpecRefused("beside", f"{rules} need features that this model lacks: {', '.join(missing)}; "
+                          "add 'return_pattern' to `features`, or leave out `beside`")  # fmt: skip
+    code = named["visits"].codes[0]
+    if spec.points.each != code or not spec.label.true_when.startswith(f"no event of {code} "):
+        raise SpecRefused("beside", f"{rules} say who stays away after a visit: [points] needs each = '{code}' and "
+                          f"[label] 'no event of {code} ...'; or leave out `beside`")  # fmt: skip
 
 
 def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:
