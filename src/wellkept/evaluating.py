@@ -11,7 +11,8 @@ from wellkept.intervals import Estimate
 from wellkept.performance import metrics
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
-from wellkept.training import VISITING, Examples, Trained, logistic_contestant, refuse_contestants
+from wellkept.training import Examples, Trained, logistic_contestant
+from wellkept.visiting import gaps, rhythm
 
 RESAMPLES = 200
 DAY = 86_400e6  # microseconds
@@ -26,7 +27,6 @@ def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | No
     feature that people go by today; and the rules that it names in `beside`.
     """
     rows = data.test_rows if rows is None else rows
-    refuse_contestants(data.catalogue, spec)
     risk = {name: contestant.risk for name, contestant in trained.contestants.items()}
     if spec.baseline:
         risk["baseline"] = _baseline(data, spec)
@@ -47,7 +47,10 @@ def plain(trained: Trained, report: Report) -> dict:
 
 
 def _baseline(data: Examples, spec: Spec) -> np.ndarray:
-    encoder = fit_encoder([f for f in data.catalogue if f.name == spec.baseline], data.features, data.rows("train"))
+    chosen = [f for f in data.catalogue if f.name == spec.baseline]
+    if not chosen:
+        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(data.catalogue)} features")
+    encoder = fit_encoder(chosen, data.features, data.rows("train"))
     if not encoder.features:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} never varies over the training rows")
     return logistic_contestant(encoder.matrix(data.features), data, spec).risk
@@ -55,7 +58,7 @@ def _baseline(data: Examples, spec: Spec) -> np.ndarray:
 
 def _hiatus(data: Examples, spec: Spec) -> np.ndarray:
     """The risk by how many usual gaps a patient has been away: every k of the rule at once, calibrated."""
-    _, away, gap = _visiting(data)
+    away, gap = gaps(data.features)
     known = gap[data.rows("train")]
     known = known[known > 0]  # not NaN either
     if len(known) == 0:
@@ -67,25 +70,15 @@ def _hiatus(data: Examples, spec: Spec) -> np.ndarray:
 def _bg_nbd(data: Examples, _: Spec) -> np.ndarray:
     """The chance of no visit until the label is known, as BG/NBD states it: nothing recalibrates it.
 
-    It learns from the latest point of each training patient. The deadline, how far ahead it looks, is all that it
-    knows of the kind of care.
+    The deadline, how far ahead it looks, is all that it knows of the kind of care.
     """
-    visits, away, gap = _visiting(data)
-    frequency = visits - 1
-    recency = np.nan_to_num(gap) * frequency
-    age = recency + away
-    training = data.rows("train")[::-1]  # the latest first
-    latest = training[np.unique(data.subject[training], return_index=True)[1]]
-    model = fit_bg_nbd(frequency[latest], recency[latest], age[latest])
+    if data.visiting is None:
+        raise SpecRefused("beside", "these examples were made for a model that names no bg_nbd in `beside`")
     at, until = (data.points[name].cast(pa.int64()).to_numpy() for name in ("prediction_time", "known_at"))
-    return model.chance_of_none(frequency, recency, age, (until - at) / DAY)
+    return fit_bg_nbd(*rhythm(data.visiting)).chance_of_none(*rhythm(data.features), (until - at) / DAY)
 
 
 RULES = {"hiatus": _hiatus, "bg_nbd": _bg_nbd}
-
-
-def _visiting(data: Examples) -> list[np.ndarray]:
-    return [data.features[name].to_numpy().astype(float) for name in VISITING]
 
 
 def _triple(estimate: Estimate) -> list[float]:

@@ -102,7 +102,7 @@ def fit_bg_nbd(frequency: np.ndarray, recency: np.ndarray, age: np.ndarray) -> B
         return -model.log_likelihood(*rows).mean(), -model.gradient(*rows).mean(axis=1) * np.exp(logs)
 
     found = minimize(loss, np.zeros(4), jac=True, method="L-BFGS-B", bounds=[(-WIDEST, WIDEST)] * 4,
-                     options={"ftol": 1e-12, "maxiter": 1000})  # fmt: skip
+                     options={"ftol": 1e-10, "maxiter": 1000})  # fmt: skip
     if not found.success:
         raise NotEnoughData("bg_nbd", f"the most likely parameters were not found over {len(age)} patients")
     r, alpha, a, b = np.exp(found.x)
