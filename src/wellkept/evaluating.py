@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from wellkept.encoding import fit_encoder
-from wellkept.errors import SpecRefused
+from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.intervals import Estimate
 from wellkept.performance import metrics
+from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
-from wellkept.training import Contestant, Examples, Trained, logistic_contestant
+from wellkept.training import Examples, Trained, logistic_contestant
+from wellkept.visiting import gaps, rhythm
 
 RESAMPLES = 200
+DAY = 86_400e6  # microseconds
 
 Report = dict[str, dict[str, Estimate]]
 
@@ -19,16 +23,17 @@ Report = dict[str, dict[str, Estimate]]
 def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | None = None) -> Report:
     """Contestant -> metric -> estimate, on the test rows or on other rows that no contestant learned from.
 
-    Beside both contestants stands `baseline`, when the model's TOML names one: a logistic regression on the one
-    feature that people go by today.
+    Beside both contestants stand `baseline`, when the model's TOML names one: a logistic regression on the one
+    feature that people go by today; and the rules that it names in `beside`.
     """
     rows = data.test_rows if rows is None else rows
-    contestants = dict(trained.contestants)
+    risk = {name: contestant.risk for name, contestant in trained.contestants.items()}
     if spec.baseline:
-        contestants["baseline"] = _baseline(data, spec)
+        risk["baseline"] = _baseline(data, spec)
+    risk |= {name: RULES[name](data, spec) for name in spec.beside}
     return {
-        name: metrics(data.label[rows], contestant.risk[rows], data.subject[rows], resamples=RESAMPLES)
-        for name, contestant in contestants.items()
+        name: metrics(data.label[rows], stated[rows], data.subject[rows], resamples=RESAMPLES)
+        for name, stated in risk.items()
     }
 
 
@@ -41,14 +46,39 @@ def plain(trained: Trained, report: Report) -> dict:
     }
 
 
-def _baseline(data: Examples, spec: Spec) -> Contestant:
+def _baseline(data: Examples, spec: Spec) -> np.ndarray:
     chosen = [f for f in data.catalogue if f.name == spec.baseline]
     if not chosen:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(data.catalogue)} features")
     encoder = fit_encoder(chosen, data.features, data.rows("train"))
     if not encoder.features:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} never varies over the training rows")
-    return logistic_contestant(encoder.matrix(data.features), data, spec)
+    return logistic_contestant(encoder.matrix(data.features), data, spec).risk
+
+
+def _hiatus(data: Examples, spec: Spec) -> np.ndarray:
+    """The risk by how many usual gaps a patient has been away: every k of the rule at once, calibrated."""
+    away, gap = gaps(data.features)
+    known = gap[data.rows("train")]
+    known = known[known > 0]  # not NaN either
+    if len(known) == 0:
+        raise NotEnoughData("hiatus", "no patient of the training rows has come twice: there is no usual gap")
+    times = np.log1p(hiatus(away, gap, known.mean()))  # the order is the same, and few are far out
+    return logistic_contestant(times[:, None], data, spec).risk
+
+
+def _bg_nbd(data: Examples, _: Spec) -> np.ndarray:
+    """The chance of no visit until the label is known, as BG/NBD states it: nothing recalibrates it.
+
+    The deadline, how far ahead it looks, is all that it knows of the kind of care.
+    """
+    if data.visiting is None:
+        raise SpecRefused("beside", "these examples were made for a model that names no bg_nbd in `beside`")
+    at, until = (data.points[name].cast(pa.int64()).to_numpy() for name in ("prediction_time", "known_at"))
+    return fit_bg_nbd(*rhythm(data.visiting)).chance_of_none(*rhythm(data.features), (until - at) / DAY)
+
+
+RULES = {"hiatus": _hiatus, "bg_nbd": _bg_nbd}
 
 
 def _triple(estimate: Estimate) -> list[float]:

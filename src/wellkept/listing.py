@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
@@ -12,6 +12,8 @@ METRICS = {
     "auroc": "AUROC", "auprc": "AUPRC", "brier_skill": "Brier skill", "log_loss": "log loss",
     "calibration_slope": "slope", "observed_expected": "O/E", "recall_at_capacity": "recall in top 10 %",
 }  # fmt: skip
+
+ACROSS = 3  # contestants beside each other: more do not fit a terminal
 
 
 def part_tables() -> dict[str, list[tuple[str, ...]]]:
@@ -36,15 +38,24 @@ def feature_table() -> list[tuple[str, ...]]:
 
 def report_lines(facts: Mapping) -> list[str]:
     """A model's evaluation as a table, every figure with its 95 % interval."""
-    names = list(facts["test"])
     lines = [f"{facts['target']} {facts.get('version', '')}: ships {facts['shipped']}"]
     base = facts["test"][facts["shipped"]]["base_rate"]
     lines.append(f"base rate {_estimate(base)} on the test rows")
-    titles = [f"{name} (ships)" if name == facts["shipped"] else name for name in names]
-    lines.append(f"{'':20}" + "".join(f"{title:>30}" for title in titles))
-    for metric, title in METRICS.items():
-        lines.append(f"{title:20}" + "".join(f"{_estimate(facts['test'][name][metric]):>30}" for name in names))
+    names = list(facts["test"])
+    for start in range(0, len(names), ACROSS):
+        lines += _side_by_side(facts, names[start : start + ACROSS])
     return lines
+
+
+def _side_by_side(facts: Mapping, names: Sequence[str]) -> list[str]:
+    titles = [f"{name} (ships)" if name == facts["shipped"] else name for name in names]
+    return [
+        f"{'':20}" + "".join(f"{title:>30}" for title in titles),
+        *(
+            f"{title:20}" + "".join(f"{_estimate(facts['test'][name][metric]):>30}" for name in names)
+            for metric, title in METRICS.items()
+        ),
+    ]
 
 
 def _estimate(triple: list[float]) -> str:

@@ -108,6 +108,9 @@ class Spec(Strict):
         description="codes about who somebody is: they may be features and are audited, but are never told as reasons",
     )
     baseline: str = Field("", description="the feature that people go by today, shown beside ours")
+    beside: tuple[Literal["hiatus", "bg_nbd"], ...] = Field(
+        (), description="rules of thumb (wellkept.return_rules) that a model of no return is shown beside"
+    )
     automatic: Automatic = Automatic()
     split: Split = Split()
     estimator: Literal["best", "trees", "logistic"] = "best"

@@ -27,6 +27,7 @@ from wellkept.labelling import cohort, labels, question
 from wellkept.parts import discover
 from wellkept.performance import paired_difference
 from wellkept.spec import Spec, matches
+from wellkept.visiting import refuse_rules, visiting_at
 
 FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
 FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
@@ -37,7 +38,8 @@ class Examples:
     """The rows that a model is made of and judged by.
 
     `points` fits LABELS, every label known, sorted by time; `features` has the same rows. `role` is one of
-    ROLES by row; `fold` is the fold of the row's patient.
+    ROLES by row; `fold` is the fold of the row's patient. `visiting` has, for the rules of `beside`, one row a training
+    patient: the visits that were known when the test period began.
     """
 
     points: pa.Table
@@ -45,6 +47,7 @@ class Examples:
     catalogue: list[Feature]
     role: np.ndarray
     fold: np.ndarray
+    visiting: pa.Table | None = None
 
     @property
     def label(self) -> np.ndarray:
@@ -120,9 +123,11 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     catalogue = _catalogue(snapshot, training, spec)
     if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
+    refuse_rules(catalogue, spec)
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
-    return Examples(points, table, catalogue, role, fold)
+    visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
+    return Examples(points, table, catalogue, role, fold, visiting)
 
 
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
@@ -172,6 +177,13 @@ def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
         calibrate_from = np.quantile(known[before], 1 - spec.split.calibration_share, method="lower")
         role[before] = np.where(known[before] < calibrate_from, "train", "calibrate")
     return role
+
+
+def _visiting(snapshot: Snapshot, points: pa.Table, role: np.ndarray, catalogue: list[Feature]) -> pa.Table:
+    """At one moment for all: points lie where visits were, and what is seen of visits there is no fair sample."""
+    at = points["prediction_time"]
+    begins = pc.min(at.filter(pa.array(role == "test"))) if "test" in role else pc.max(at)
+    return visiting_at(snapshot, pc.unique(points["subject_id"].filter(pa.array(role == "train"))), begins, catalogue)
 
 
 def _micros(times: pa.ChunkedArray) -> np.ndarray:

@@ -38,6 +38,13 @@ def test_both_models_beat_the_base_rate_on_later_unseen_patients(demo: tuple[Pat
 
 
 @pytest.mark.slow
+def test_no_return_beats_both_rules_of_thumb(demo: tuple[Path, dict]) -> None:
+    report = demo[1]["reports"]["no_return"]
+    _, low, _ = report["test"][report["shipped"]]["auroc"]
+    assert low > max(report["test"][rule]["auroc"][0] for rule in ("hiatus", "bg_nbd"))
+
+
+@pytest.mark.slow
 def test_everybody_scored_has_a_risk_and_reasons(demo: tuple[Path, dict]) -> None:
     home, facts = demo
     run = home / facts["folder"]
