@@ -36,8 +36,8 @@ def plain(trained: Trained, report: Report) -> dict:
     """The evaluation as plain data: contestant -> metric -> [value, low, high]."""
     return {
         "shipped": trained.shipped.estimator.kind,
-        "log_loss_trees_minus_logistic": _triple(trained.trees_minus_logistic),
-        "test": {name: {metric: _triple(e) for metric, e in measured.items()} for name, measured in report.items()},
+        "log_loss_trees_minus_logistic": triple(trained.trees_minus_logistic),
+        "test": {name: {metric: triple(e) for metric, e in measured.items()} for name, measured in report.items()},
     }
 
 
@@ -51,5 +51,6 @@ def _baseline(data: Examples, spec: Spec) -> Contestant:
     return logistic_contestant(encoder.matrix(data.features), data, spec)
 
 
-def _triple(estimate: Estimate) -> list[float]:
+def triple(estimate: Estimate) -> list[float]:
+    """Value, low and high as plain numbers of six decimals."""
     return [round(number, 6) for number in (estimate.value, estimate.low, estimate.high)]
