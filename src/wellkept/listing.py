@@ -81,7 +81,7 @@ def _measured_lines(told: Mapping) -> list[str]:
 
 
 def _unknown_lines(told: Mapping) -> list[str]:
-    lines = ["The level of those who do not answer is NOT KNOWN: all but the first two lines are beliefs."]
+    lines = ["The level of those who do not answer is NOT KNOWN: each line says what it would be, were that so."]
     if told["called"]:
         heard = f"{told['followed_up']} answers, {told['followed_up_true']} true"
         lines.append(f"  The follow-up heard {heard}: too few to tell; it takes {FEWEST_FOLLOWED} and {FEWEST_EVENTS}.")
