@@ -20,7 +20,7 @@ EVERYBODY = {
     "respondents": "if all were like those who answered: what the answers alone say",
     "missing_at_random": "if the silent are like those who answer after a journey like theirs",
     "weighted": "the same belief, told by weighting the answers: the rarer, the more",
-    **{f"shifted_{s:g}": f"if the odds of the silent are {math.exp(s):.2f} times theirs" for s in SHIFTS},
+    **{f"shifted_{s:g}": f"if the silent have {math.exp(s):.2f} times the odds of these" for s in SHIFTS},
     "followed_up": "if the silent are like those of them who were asked again",
 }
 
@@ -64,7 +64,7 @@ def _everybody_lines(told: Mapping) -> list[str]:
     levels = told["levels"]
     if not levels:
         return [*lines, f"  Too few to tell how they differ: at least {FEWEST} with and {FEWEST} without an answer."]
-    lines.append("Of 100 of all who were asked, it would come true for [95 % interval] ...")
+    lines.append("Of every 100 who were asked it would come true for [95 % interval]:")
     lines += [f"  {_in_100(levels[name])}  {says}" for name, says in EVERYBODY.items() if name in levels]
     return lines + (_measured_lines(told) if "shift" in levels else _unknown_lines(told))
 
