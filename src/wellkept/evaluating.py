@@ -41,8 +41,8 @@ def plain(trained: Trained, report: Report) -> dict:
     """The evaluation as plain data: contestant -> metric -> [value, low, high]."""
     return {
         "shipped": trained.shipped.estimator.kind,
-        "log_loss_trees_minus_logistic": _triple(trained.trees_minus_logistic),
-        "test": {name: {metric: _triple(e) for metric, e in measured.items()} for name, measured in report.items()},
+        "log_loss_trees_minus_logistic": triple(trained.trees_minus_logistic),
+        "test": {name: {metric: triple(e) for metric, e in measured.items()} for name, measured in report.items()},
     }
 
 
@@ -81,5 +81,6 @@ def _bg_nbd(data: Examples, _: Spec) -> np.ndarray:
 RULES = {"hiatus": _hiatus, "bg_nbd": _bg_nbd}
 
 
-def _triple(estimate: Estimate) -> list[float]:
+def triple(estimate: Estimate) -> list[float]:
+    """Value, low and high as plain numbers of six decimals."""
     return [round(number, 6) for number in (estimate.value, estimate.low, estimate.high)]

@@ -16,6 +16,7 @@ from wellkept.bundles import Bundle, champions, load_bundle
 from wellkept.contracts import POINTS, REASONS, SCORES, Batch, Limits
 from wellkept.errors import BundleRefused, InputRefused, NotEnoughData, SpecRefused
 from wellkept.evaluating import Report, evaluate, plain
+from wellkept.everybody import Everybody, everybody
 from wellkept.explaining_figures import drivers_figure
 from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
 from wellkept.history import FeatureQuery, engine
@@ -60,7 +61,9 @@ def land(journeys: Journeys, batch: Batch, accept: frozenset[str] = frozenset())
     return landing
 
 
-def bundle_of(trained: Trained, data: Examples, spec: Spec, report: Report) -> Bundle:
+def bundle_of(
+    trained: Trained, data: Examples, spec: Spec, report: Report, of_everybody: Everybody | None = None
+) -> Bundle:
     """Everything that scoring needs, as one bundle."""
     training = data.features.take(pa.array(data.rows("train")))
     return Bundle(
@@ -71,15 +74,16 @@ def bundle_of(trained: Trained, data: Examples, spec: Spec, report: Report) -> B
         intercept=trained.shipped.intercept,
         reference_rate=trained.reference_rate,
         facts=trained.facts,
-        metrics=plain(trained, report),
+        metrics=plain(trained, report) | ({"everybody": of_everybody.plain} if of_everybody else {}),
         profile=trained.encoder.profile(training),
     )
 
 
 def register(trained: Trained, data: Examples, bundle: Bundle, snapshot: Snapshot, settings: Settings) -> int:
     """Track the run in MLflow and register its bundle."""
+    reports = {**bundle.metrics["test"], "everybody": bundle.metrics.get("everybody", {}).get("levels", {})}
     metrics = {
-        f"{name}.{metric}{end}": number for name, report in bundle.metrics["test"].items()
+        f"{name}.{metric}{end}": number for name, report in reports.items()
         for metric, triple in report.items() for end, number in zip(("", "_low", "_high"), triple, strict=True)
     }  # fmt: skip
     contexts = dict.fromkeys(("training", "evaluation"), snapshot.digest)
@@ -147,7 +151,8 @@ def train_model(
     data = examples(snapshot, spec)
     trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, accept)
     say(f"{spec.target}: no leak test failed{' that was not accepted' if accept else ''}")
-    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec))
+    of_everybody = everybody(snapshot, spec, data, trained)
+    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), of_everybody)
     version = register(trained, data, bundle, snapshot, settings)
     promoted = promote or not has_champion(spec.target, settings)
     if promoted:

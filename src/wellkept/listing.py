@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
+from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
 from wellkept.parts import discover
 
 METRICS = {
@@ -14,6 +16,15 @@ METRICS = {
 }  # fmt: skip
 
 ACROSS = 3  # contestants beside each other: more do not fit a terminal
+
+EVERYBODY = {
+    "stated": "as the model states on average",
+    "respondents": "if all were like those who answered: what the answers alone say",
+    "missing_at_random": "if the silent are like those who answer after a journey like theirs",
+    "weighted": "the same belief, told by weighting the answers: the rarer, the more",
+    **{f"shifted_{s:g}": f"if the silent have {math.exp(s):.2f} times the odds of these" for s in SHIFTS},
+    "followed_up": "if the silent are like those of them who were asked again",
+}
 
 
 def part_tables() -> dict[str, list[tuple[str, ...]]]:
@@ -44,7 +55,46 @@ def report_lines(facts: Mapping) -> list[str]:
     names = list(facts["test"])
     for start in range(0, len(names), ACROSS):
         lines += _side_by_side(facts, names[start : start + ACROSS])
-    return lines
+    return lines + (_everybody_lines(facts["everybody"]) if "everybody" in facts else [])
+
+
+def _everybody_lines(told: Mapping) -> list[str]:
+    """How often it comes true among all who were asked, by what one is ready to believe of those who did not answer."""
+    lines = ["", f"Who does not answer: in the test period {told['asked']} were asked and {told['answered']} answered."]
+    levels = told["levels"]
+    if not levels:
+        return [*lines, f"  Too few to tell how they differ: at least {FEWEST} with and {FEWEST} without an answer."]
+    lines.append("Of every 100 who were asked it would come true for [95 % interval]:")
+    lines += [f"  {_in_100(levels[name])}  {says}" for name, says in EVERYBODY.items() if name in levels]
+    return lines + (_measured_lines(told) if "shift" in levels else _unknown_lines(told))
+
+
+def _measured_lines(told: Mapping) -> list[str]:
+    drawn, heard = told["called"], told["followed_up"]
+    odds, low, high = (f"{math.exp(shift):.2f}" for shift in told["levels"]["shift"])
+    kinder = "  Answers by telephone are often kinder than written ones: no allowance is made for that here."
+    return [
+        f"The last line is measured: {drawn} of the silent, drawn at random, were asked again and {heard} answered.",
+        f"  Their odds are {odds} [{low} to {high}] times those of patients who answer after a journey like theirs.",
+        *([kinder] if told["offset"] == 0 else []),
+    ]
+
+
+def _unknown_lines(told: Mapping) -> list[str]:
+    lines = ["The level of those who do not answer is NOT KNOWN: each line says what it would be, were that so."]
+    if told["called"]:
+        heard = f"{told['followed_up']} answers, {told['followed_up_true']} true"
+        lines.append(f"  The follow-up heard {heard}: too few to tell; it takes {FEWEST_FOLLOWED} and {FEWEST_EVENTS}.")
+    return [
+        *lines,
+        "  To find out, telephone about 400 a quarter of those who did not answer, chosen at random, and record each",
+        "  call as an invitation of the category that [asked] follow_up in the model's TOML names.",
+    ]
+
+
+def _in_100(triple: list[float]) -> str:
+    value, low, high = (100 * share for share in triple)
+    return f"{value:5.1f} [{low:4.1f} to {high:4.1f}]"
 
 
 def _side_by_side(facts: Mapping, names: Sequence[str]) -> list[str]:

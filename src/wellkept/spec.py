@@ -48,6 +48,13 @@ class Label(Strict):
     true_when: str
 
 
+class Asked(Strict):
+    """Whom the label's answer was asked of, so that who did not answer can be told from who was never asked."""
+
+    by: str = Field(min_length=1, description="code of the invitations, tied to the encounter (may end in *)")
+    follow_up: str = Field("", description="category of the invitations of a random sample of who did not answer")
+
+
 class Automatic(Strict):
     """Which codes become features by themselves, and how."""
 
@@ -102,6 +109,7 @@ class Spec(Strict):
     features: Literal["auto"] | tuple[str, ...] = Field("auto", description="families of features/, and 'auto'")
     points: Points
     label: Label
+    asked: Asked | None = Field(None, description="without it the report says nothing of those who did not answer")
     audit: tuple[str, ...] = Field((), description="codes used to audit and never as features (may end in *)")
     protected: tuple[str, ...] = Field(
         ("PERSON//birth_year", "PERSON//sex", "PERSON//language", "PERSON//disability", "PERSON//interpreter_needed"),

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.asking import without_follow_up
 from wellkept.automatic import automatic_features, common_codes
 from wellkept.calibrating import calibrate_logistic, sigmoid
 from wellkept.catalogue import Feature, features_of
@@ -111,7 +112,7 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
         what = spec.points.each or "the time"
         raise NotEnoughData("no_points", f"[points] finds nobody: is {what} written as in the journeys, and does "
                             "anybody meet `where`?")  # fmt: skip
-    points = labels(snapshot, points, asked)
+    points = without_follow_up(snapshot, labels(snapshot, points, asked), spec.asked)
     points = points.filter(points["label"].is_valid())
     if points.num_rows == 0:
         raise NotEnoughData("too_few_labels", "not one point has a label that is known: is the code written as in the "
