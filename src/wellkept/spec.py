@@ -104,8 +104,9 @@ class Spec(Strict):
     label: Label
     audit: tuple[str, ...] = Field((), description="codes used to audit and never as features (may end in *)")
     protected: tuple[str, ...] = Field(
-        ("PERSON//birth_year", "PERSON//sex", "PERSON//language", "PERSON//disability", "PERSON//interpreter_needed"),
-        description="codes about who somebody is: they may be features and are audited, but are never told as reasons",
+        ("PERSON//birth_year", "PERSON//sex", "PERSON//language", "PERSON//disability", "PERSON//interpreter_needed",
+         "CLINICIAN//DETRACTOR_SHARE"),
+        description="codes about who somebody is, or judging a clinician: they may be features, but are never told as reasons",
     )
     baseline: str = Field("", description="the feature that people go by today, shown beside ours")
     automatic: Automatic = Automatic()
