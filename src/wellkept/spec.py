@@ -106,7 +106,7 @@ class Spec(Strict):
     protected: tuple[str, ...] = Field(
         ("PERSON//birth_year", "PERSON//sex", "PERSON//language", "PERSON//disability", "PERSON//interpreter_needed",
          "CLINICIAN//DETRACTOR_SHARE"),
-        description="codes about who somebody is, or judging a clinician: they may be features, but are never told as reasons",
+        description="codes about who somebody is, or judging a clinician: features perhaps, but never told as reasons",
     )
     baseline: str = Field("", description="the feature that people go by today, shown beside ours")
     automatic: Automatic = Automatic()
