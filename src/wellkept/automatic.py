@@ -19,7 +19,8 @@ STAGES = {
     "CALL": ("contact centre", "customer"), "ARRIVAL": ("arrival", "customer"), "VISIT": ("visit", "patient"),
     "DISCHARGE": ("discharge", "patient"), "FOLLOW_UP": ("follow-up", "patient"), "PORTAL": ("portal", "customer"),
     "BILLING": ("billing", "customer"), "COMPLAINT": ("complaint", "customer"), "SURVEY": ("survey", "customer"),
-    "COMMENT": ("comment", "customer"), "PERSON": ("person", "patient"),
+    "COMMENT": ("comment", "customer"), "PERSON": ("person", "patient"), "CLINICIAN": ("visit", "patient"),
+    "SITE": ("visit", "customer"),
 }  # fmt: skip
 MANY_TEXTS = 1000  # a code with more different texts than this is free text, not a category
 

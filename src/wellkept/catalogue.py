@@ -37,7 +37,8 @@ class Feature:
     modifiable
         Can somebody still do something about it?
     protected
-        Is it about who somebody is (the model's TOML says which codes are)? Then it is never told as a reason.
+        Is it about who somebody is, or a judgement on a clinician (the model's TOML says which codes are)? Then it is
+        never told as a reason.
     """
 
     name: str

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from wellkept import registry
 from wellkept.bundles import Bundle, champions, load_bundle
 from wellkept.contracts import POINTS, REASONS, SCORES, Batch, Limits
+from wellkept.deriving import concerns, derived
 from wellkept.errors import BundleRefused, InputRefused, NotEnoughData, SpecRefused
 from wellkept.evaluating import Report, evaluate, plain
 from wellkept.everybody import Everybody, everybody
@@ -54,11 +55,18 @@ def open_journeys(folder: Path, settings: Settings) -> Journeys:
 
 
 def land(journeys: Journeys, batch: Batch, accept: frozenset[str] = frozenset()) -> Landing:
-    """Land a batch, and write down what was set aside."""
+    """Land a batch, write down what was set aside, and land what follows from it (wellkept.deriving).
+
+    A batch that landed before, but was stopped before what follows from it, is finished.
+    """
     landing = journeys.land(batch, accept=accept)
     if batch.rejected and landing.new:
         journeys.quarantine(batch.digest, batch.rejected)
-    return landing
+    more = derived(journeys.snapshot()) if concerns(batch.events) else None
+    if more is None:
+        return landing
+    after = journeys.land(more)
+    return replace(landing, version=after.version, digest=after.digest, added=landing.added + after.added)
 
 
 def bundle_of(

@@ -112,8 +112,9 @@ class Spec(Strict):
     asked: Asked | None = Field(None, description="without it the report says nothing of those who did not answer")
     audit: tuple[str, ...] = Field((), description="codes used to audit and never as features (may end in *)")
     protected: tuple[str, ...] = Field(
-        ("PERSON//birth_year", "PERSON//sex", "PERSON//language", "PERSON//disability", "PERSON//interpreter_needed"),
-        description="codes about who somebody is: they may be features and are audited, but are never told as reasons",
+        ("PERSON//birth_year", "PERSON//sex", "PERSON//language", "PERSON//disability", "PERSON//interpreter_needed",
+         "CLINICIAN//DETRACTOR_SHARE"),
+        description="codes about who somebody is, or judging a clinician: features perhaps, but never told as reasons",
     )
     baseline: str = Field("", description="the feature that people go by today, shown beside ours")
     beside: tuple[Literal["hiatus", "bg_nbd"], ...] = Field(

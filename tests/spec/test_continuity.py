@@ -103,6 +103,34 @@ EXAMPLES: list[Example] = [
            5  VISIT//USUAL_CLINICIAN
           10  predict
      """, 0.0),
+    ("clinician_detractor_share", "of this encounter, also where a later visit has another", """
+         day  code                       number  text   encounter
+           1  CLINICIAN//DETRACTOR_SHARE 0.25          a
+           1  VISIT//COMPLETED                   acute  a
+           9  CLINICIAN//DETRACTOR_SHARE 0.10          b
+           9  VISIT//COMPLETED                   acute  b
+          10  predict                                   a
+     """, 0.25),
+    ("clinician_detractor_share", "without an encounter, of the latest visit", """
+         day  code                       number  text   encounter
+           1  CLINICIAN//DETRACTOR_SHARE 0.10          a
+           1  VISIT//COMPLETED                   acute  a
+           9  CLINICIAN//DETRACTOR_SHARE 0.25          b
+           9  VISIT//COMPLETED                   acute  b
+          10  predict
+     """, 0.25),
+    ("clinician_detractor_share", "too few answers at the latest visit: an earlier one is about another", """
+         day  code                       number  text   encounter
+           1  CLINICIAN//DETRACTOR_SHARE 0.25          a
+           1  VISIT//COMPLETED                   acute  a
+           9  VISIT//COMPLETED                   acute  b
+          10  predict                                   b
+     """, None),
+    ("clinician_detractor_share", "too few answers at any visit", """
+         day  code              text   encounter
+           1  VISIT//COMPLETED  acute  a
+          10  predict                  a
+     """, None),
 ]  # fmt: skip
 
 

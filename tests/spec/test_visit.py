@@ -219,6 +219,34 @@ EXAMPLES: list[Example] = [
            1  VISIT//ACCOMMODATION_MISSED
          400  predict
      """, None),
+    ("site_detractor_share", "of this encounter, also where a later visit has another", """
+         day  code                       number  text   encounter
+           1  SITE//DETRACTOR_SHARE      0.25          a
+           1  VISIT//COMPLETED                   acute  a
+           9  SITE//DETRACTOR_SHARE      0.10          b
+           9  VISIT//COMPLETED                   acute  b
+          10  predict                                   a
+     """, 0.25),
+    ("site_detractor_share", "without an encounter, of the latest visit", """
+         day  code                       number  text   encounter
+           1  SITE//DETRACTOR_SHARE      0.10          a
+           1  VISIT//COMPLETED                   acute  a
+           9  SITE//DETRACTOR_SHARE      0.25          b
+           9  VISIT//COMPLETED                   acute  b
+          10  predict
+     """, 0.25),
+    ("site_detractor_share", "too few answers at the latest visit: an earlier one is about another", """
+         day  code                       number  text   encounter
+           1  SITE//DETRACTOR_SHARE      0.25          a
+           1  VISIT//COMPLETED                   acute  a
+           9  VISIT//COMPLETED                   acute  b
+          10  predict                                   b
+     """, None),
+    ("site_detractor_share", "too few answers at any visit", """
+         day  code              text   encounter
+           1  VISIT//COMPLETED  acute  a
+          10  predict                  a
+     """, None),
 ]  # fmt: skip
 
 

@@ -1,12 +1,14 @@
-"""Continuity: whether people see the clinician they know.
+"""Continuity: whether people see the clinician they know, and what others had answered about the clinician they saw.
 
-Codes: VISIT//USUAL_CLINICIAN, VISIT//OTHER_CLINICIAN (neither on a first visit), VISIT//COMPLETED.
+Codes: VISIT//USUAL_CLINICIAN, VISIT//OTHER_CLINICIAN (neither on a first visit), VISIT//COMPLETED,
+CLINICIAN//DETRACTOR_SHARE (number: share; made at ingest).
 """
 
 from wellkept.catalogue import feature
 from wellkept.history import Expression, History
 
 USUAL, OTHER, COMPLETED = "VISIT//USUAL_CLINICIAN", "VISIT//OTHER_CLINICIAN", "VISIT//COMPLETED"
+SHARE = "CLINICIAN//DETRACTOR_SHARE"
 
 
 @feature(
@@ -65,3 +67,19 @@ def continuity_not_applicable(past: History) -> Expression:
 def continuity_unknown(past: History) -> Expression:
     """Continuity is not recorded: several visits were completed, and none says who it was."""
     return past.of(USUAL, OTHER).count().equals(0) * (past.of(COMPLETED).count() >= 2)
+
+
+@feature(
+    says="about {value:.0%} of the earlier answers about the clinician of the visit were 0-6",
+    null="fewer than 30 answers about the clinician of the visit were known",
+    unit="share",
+    touchpoint="visit",
+    dimension="patient",
+    monotone=+1,
+)
+def clinician_detractor_share(past: History) -> Expression:
+    """Shrunk share of 0-6 about the clinician of this encounter, else of the latest visit; never told as a reason."""
+    shares = past.of(SHARE)
+    # where the latest visit has no share, an older one is about somebody else
+    latest = shares.last().where(shares.since().equals(past.of(COMPLETED).since()))
+    return shares.same_encounter().last().coalesce(latest)

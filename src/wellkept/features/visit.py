@@ -1,8 +1,8 @@
-"""Visit: what kind it was, how long it took, and whether interpreter and accommodation were there.
+"""Visit: what kind it was, where, how long it took, and whether interpreter and accommodation were there.
 
 Codes: VISIT//COMPLETED (category: care type), VISIT//LENGTH (number: minutes), VISIT//TELEHEALTH,
 VISIT//INTERPRETER_USED and //INTERPRETER_MISSED, VISIT//ACCOMMODATION_MET and //ACCOMMODATION_MISSED (only where one
-was needed), PERSON//interpreter_needed.
+was needed), PERSON//interpreter_needed, SITE//DETRACTOR_SHARE (number: share; made at ingest).
 """
 
 from wellkept.catalogue import feature
@@ -12,6 +12,7 @@ COMPLETED, TELEHEALTH, LENGTH = "VISIT//COMPLETED", "VISIT//TELEHEALTH", "VISIT/
 INTERPRETER = ("VISIT//INTERPRETER_MISSED", "VISIT//INTERPRETER_USED")
 ACCOMMODATION = ("VISIT//ACCOMMODATION_MISSED", "VISIT//ACCOMMODATION_MET")
 NEEDED = "PERSON//interpreter_needed"
+SITE_SHARE = "SITE//DETRACTOR_SHARE"
 
 
 @feature(
@@ -143,3 +144,19 @@ def accommodation_missed(past: History) -> Expression:
 def accommodation_missed_share_365d(past: History) -> Expression:
     """Share of the visits of 365 days that needed an accommodation and lacked it."""
     return past.of(ACCOMMODATION[0]).within("365d").share_of(past.of(*ACCOMMODATION).within("365d"))
+
+
+@feature(
+    says="about {value:.0%} of the earlier answers about the site of the visit were 0-6",
+    null="fewer than 30 answers about the site of the visit were known",
+    unit="share",
+    touchpoint="visit",
+    dimension="customer",
+    monotone=+1,
+)
+def site_detractor_share(past: History) -> Expression:
+    """Shrunk share of 0-6 about the site of this encounter, else of the latest visit."""
+    shares = past.of(SITE_SHARE)
+    # where the latest visit has no share, an older one is about another site
+    latest = shares.last().where(shares.since().equals(past.of(COMPLETED).since()))
+    return shares.same_encounter().last().coalesce(latest)

@@ -1,7 +1,7 @@
 """Run SQL over two relations, `points` and `events`, in process, with DuckDB.
 
 ``points``: point (position in the table given), subject_id, moment, encounter_id.
-``events``: subject_id, known, happened, code, value, text, encounter_id, sequence.
+``events``: subject_id, known, happened, code, value, text, encounter_id, site, clinician, sequence.
 
 `moment`, `known` and `happened` are microseconds since 1970 (UTC). A static event is known since ever and happened
 at no time. `sequence` orders the events of one subject. Memory is bounded by the largest shard; beyond
@@ -61,6 +61,13 @@ def totals(sql: str, snapshot: Snapshot, points: pa.Table | None = None, **limit
                                                              **limits)])
 
 
+def everybody(sql: str, snapshot: Snapshot, **limits: Unpack[Limits]) -> pa.Table:
+    """Run `sql` once over the events of all subjects, for what joins one subject's events with others'."""
+    paths = [path for s in range(snapshot.shards) if (path := snapshot.path(s))]
+    with _connection(**limits) as connection:
+        return _answer(connection, sql, _parquet(paths) if paths else "no_events", POINTS.schema.empty_table())
+
+
 def _by_shard(
     sql: str, snapshot: Snapshot, points: pa.Table, *, everywhere: bool = False, **limits: Unpack[Limits]
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
@@ -96,7 +103,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, source: str, points
     connection.execute(f"""
         CREATE OR REPLACE TEMP VIEW events AS
         SELECT subject_id, COALESCE(epoch_us("time"), {SINCE_EVER}) AS known, epoch_us(event_at) AS happened,
-               code, numeric_value AS value, text_value AS text, encounter_id, sequence FROM {source}""")
+               code, numeric_value AS value, text_value AS text, encounter_id, site, clinician, sequence
+        FROM {source}""")
     return connection.sql(sql).to_arrow_table()
 
 

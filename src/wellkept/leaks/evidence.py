@@ -22,7 +22,7 @@ FEWEST = 50  # of each kind of label: below this an AUROC has a standard error o
 AS_STORED = f"""e.subject_id,
     CASE WHEN e.known = {engine.SINCE_EVER} THEN NULL ELSE make_timestamp(e.known) END AS "time", e.code,
     e.value AS numeric_value, e.text AS text_value, make_timestamp(e.happened) AS event_at, e.encounter_id,
-    e.sequence"""
+    e.site, e.clinician, e.sequence"""
 
 
 @dataclass(frozen=True)
