@@ -55,7 +55,7 @@ def make(chosen: argparse.Namespace) -> None:
 
     from wellkept.bundles import Bundle, write_bundle
     from wellkept.encoding import fit_encoder
-    from wellkept.estimators import fit_trees
+    from wellkept.estimators import Outcomes, fit_trees
     from wellkept.training import fold_of
 
     random = np.random.default_rng(3)
@@ -67,7 +67,7 @@ def make(chosen: argparse.Namespace) -> None:
     label = random.random(TRAINING) < 1 / (1 + np.exp(2 - np.nan_to_num(X / np.nanstd(X, 0)) @ weights))
     spec = _spec()
     fold = fold_of(np.arange(TRAINING), FOLDS, spec.seed)
-    trees = fit_trees(X, label, np.ones(TRAINING), fold, encoder.monotone, spec)
+    trees = fit_trees(X, Outcomes(label, np.ones(TRAINING), fold), encoder.monotone, spec).estimator
     bundle = Bundle(spec, encoder, trees, slope=1.05, intercept=-0.02, reference_rate=float(label.mean()), facts={},
                     metrics={}, profile=encoder.profile(table))  # fmt: skip
     write_bundle(bundle, chosen.folder / "bundle")

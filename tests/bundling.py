@@ -14,7 +14,7 @@ from tests.conftest import points_table
 from wellkept.bundles import Bundle
 from wellkept.catalogue import Feature
 from wellkept.encoding import Encoder, fit_encoder
-from wellkept.estimators import fit_logistic, fit_trees
+from wellkept.estimators import Outcomes, fit_logistic, fit_trees
 from wellkept.history import past
 from wellkept.spec import Label, Points, Spec, Trees
 
@@ -82,14 +82,15 @@ def bundle(kind: str = "trees", *, target: str = "detractor_risk", seed: int = 1
     table, defined = values(), spec(target, seed)
     encoder: Encoder = fit_encoder(list(FEATURES), table, np.arange(ROWS))
     X, label, weight = encoder.matrix(table), labels(table), np.ones(ROWS)
-    fold = np.arange(ROWS) % FOLDS
+    outcomes = Outcomes(label, weight, np.arange(ROWS) % FOLDS)
     fitted = (
-        fit_trees(X, label, weight, fold, encoder.monotone, defined)
+        fit_trees(X, outcomes, encoder.monotone, defined)
         if kind == "trees"
-        else fit_logistic(X, label, weight, fold, FOLDS, defined.logistic)
+        else fit_logistic(X, outcomes, FOLDS, defined.logistic)
     )
     return Bundle(
-        spec=defined, encoder=encoder, estimator=fitted, slope=1.1, intercept=-0.2, reference_rate=float(label.mean()),
+        spec=defined, encoder=encoder, estimator=fitted.estimator, slope=1.1, intercept=-0.2,
+        reference_rate=float(label.mean()), second=(0.9, 0.4) if kind == "trees" else None,
         facts={"train_rows": str(ROWS)}, metrics={"shipped": kind, "test": {"trees": {"auroc": [0.7, 0.6, 0.8]}}},
         profile=encoder.profile(table),
     )  # fmt: skip

@@ -29,7 +29,7 @@ class Invited:
     Attributes
     ----------
     points
-        Fits LABELS; the label is null where no answer came.
+        Fits LABELS, with the way of asking; the label is null where no answer came.
     called
         Shape (n,): gave no answer, was followed up, and that window is over as well.
     follow_up
@@ -61,16 +61,20 @@ def invited(snapshot: Snapshot, spec: Spec, asked: Asked, question: Question, si
     points = labels(snapshot, points.filter(pc.greater_equal(points["prediction_time"], since)), question)
     points = points.filter(_over(snapshot, points))
     invitations = _invitations(snapshot, points, asked)
+    points = points.set_column(points.column_names.index("mode"), "mode", invitations["mode"])
     points, called_at = points.filter(invitations["asked"]), invitations["called_at"].filter(invitations["asked"])
     points = _without_follow_up(points, called_at)
     return Invited(points, *_followed_up(snapshot, points, called_at, question))
 
 
-def without_follow_up(snapshot: Snapshot, points: pa.Table, asked: Asked | None) -> pa.Table:
-    """Labels that are not known where the follow-up called before their window was over."""
-    if asked is None or not asked.follow_up:
+def as_asked(snapshot: Snapshot, points: pa.Table, asked: Asked | None) -> pa.Table:
+    """The same labels with how each was asked for; not known where the follow-up called before its window was over."""
+    if asked is None:
         return points
-    return _without_follow_up(points, _invitations(snapshot, points, asked)["called_at"])
+    invitations = _invitations(snapshot, points, asked)
+    mode = points.column_names.index("mode")
+    points = points.set_column(mode, "mode", invitations["mode"])
+    return _without_follow_up(points, invitations["called_at"])
 
 
 def _without_follow_up(points: pa.Table, called_at: pa.ChunkedArray) -> pa.Table:
@@ -80,10 +84,11 @@ def _without_follow_up(points: pa.Table, called_at: pa.ChunkedArray) -> pa.Table
 
 
 def _invitations(snapshot: Snapshot, points: pa.Table, asked: Asked) -> pa.Table:
-    """By point: is its encounter asked about, and just before when the follow-up called, if it did."""
+    """By point: is its encounter asked about, how, and just before when the follow-up called, if it did."""
     follow_up = f"e.text IS NOT DISTINCT FROM {sql_text(asked.follow_up)}"
     answers = engine.at_points(
         f"""SELECT p.point, COUNT(e.code) FILTER (WHERE NOT ({follow_up})) > 0 AS asked,
+                   MIN_BY(e.text, e.sequence) FILTER (WHERE NOT ({follow_up})) AS mode,
                    MIN(e.happened) FILTER (WHERE {follow_up}) - 1 AS called_at
             FROM points p LEFT JOIN events e
               ON e.subject_id = p.subject_id AND e.encounter_id = p.encounter_id AND ({sql_any_code([asked.by])})
@@ -91,7 +96,7 @@ def _invitations(snapshot: Snapshot, points: pa.Table, asked: Asked) -> pa.Table
         snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]),
     )  # fmt: skip
     called_at = pc.cast(answers["called_at"], pa.timestamp("us")).cast(TIME)
-    return pa.table({"asked": answers["asked"], "called_at": called_at})
+    return pa.table({"asked": answers["asked"], "mode": answers["mode"], "called_at": called_at})
 
 
 def _followed_up(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Bundle:
     ----------
     slope, intercept
         The calibrator: risk = sigmoid(slope * mean member margin + intercept).
+    second
+        Slope and intercept of the second head (answers up to `label.second_cut`), of the same margin; None without one.
     reference_rate
         How often it came true where the risk was calibrated.
     metrics
@@ -67,6 +69,7 @@ class Bundle:
     metrics: Mapping
     profile: Mapping[str, Mapping[str, float]]
     version: str = "unsaved"
+    second: tuple[float, float] | None = None
 
     @property
     def target(self) -> str:
@@ -79,6 +82,15 @@ class Bundle:
     def risk(self, X: np.ndarray) -> np.ndarray:
         """Calibrated probability, float64, shape (rows,)."""
         return sigmoid(self.margin(X))
+
+    def expected_nps(self, X: np.ndarray) -> np.ndarray | None:
+        """P(promoter) - P(detractor) of each row, between -1 and 1; None without a second head."""
+        if self.second is None:
+            return None
+        slope, intercept = self.second
+        detractor = self.risk(X)
+        no_promoter = np.maximum(sigmoid(slope * self.estimator.margins(X).mean(axis=1) + intercept), detractor)
+        return 1 - no_promoter - detractor
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """What each feature adds to the calibrated log-odds; the last column is the bias.
@@ -108,7 +120,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
     contract = {"encoder.json": to_json(bundle.encoder.to_json()),
                 "spec.json": bundle.spec.model_dump_json(indent=1).encode()}  # fmt: skip
     model = {
-        "kind": bundle.estimator.kind, "slope": bundle.slope, "intercept": bundle.intercept,
+        "kind": bundle.estimator.kind, "slope": bundle.slope, "intercept": bundle.intercept, "second": bundle.second,
         "reference_rate": bundle.reference_rate, "facts": dict(bundle.facts), "profile": dict(bundle.profile),
         "belongs_with": {name: _digest(content) for name, content in contract.items()},
     }  # fmt: skip
@@ -176,12 +188,20 @@ def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:
         estimator=estimator_from(files, model["kind"]),
         slope=float(model["slope"]),
         intercept=float(model["intercept"]),
+        second=_line(model["second"]),
         reference_rate=_probability(model["reference_rate"]),
         facts=dict(model["facts"]),
         metrics=dict(from_json(files["metrics.json"])),
         profile={name: {key: float(p[key]) for key in ("known", "unseen")} for name, p in model["profile"].items()},
         version=version,
     )
+
+
+def _line(pair: Sequence | None) -> tuple[float, float] | None:
+    if pair is None:
+        return None
+    slope, intercept = pair
+    return float(slope), float(intercept)
 
 
 def _probability(number: float) -> float:

@@ -109,6 +109,8 @@ LABELS = Table(
         *POINTS.columns,
         Column("label", pa.bool_(), "did it come true", null="not known: never the same as false"),
         Column("known_at", TIME, "since when the label is known", null="not yet known"),
+        Column("grade", pa.float32(), "the answer: the smaller, the more it is true", null="no number", optional=True),
+        Column("mode", pa.string(), "how it was asked for", null="not recorded", optional=True),
     ),
 )
 
@@ -120,6 +122,7 @@ SCORES = Table(
         Column("risk", pa.float32(), "calibrated probability", unit="probability"),
         Column("reference_rate", pa.float32(), "how often it came true where the risk was calibrated", "probability"),
         Column("margin", pa.float32(), "the model's output that the contributions add up to", "log-odds"),
+        Column("expected_nps", pa.float32(), "P(promoter) - P(detractor)", null="no second head", optional=True),
         Column("model_version", pa.string(), "the bundle that scored"),
     ),
 )

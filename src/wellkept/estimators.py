@@ -8,17 +8,62 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import xgboost
 
+from wellkept.grading import GradedLoss
 from wellkept.spec import Logistic, Spec, Trees
 from wellkept.threads import available_threads
 
 LOGISTIC_PARTS = ("center", "scale", "missing_share", "weights", "missing_weights", "intercepts")
+ENOUGH_TO_CHOOSE = 20_000  # rows of a fold's others that the penalty is chosen on
 LIMIT = 5.0  # standard deviations beyond which logistic regression does not extrapolate
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What a contestant learns from, one entry a row.
+
+    Attributes
+    ----------
+    label, weight, fold
+        Shape (n,): did it come true, how much the row counts, and the fold of its patient.
+    grade
+        Shape (n,): the whole answer, the smaller the more it is true; None where the label is all there is.
+    mode
+        Shape (n,), integers: how the answer was asked for, 0 the reference; None where that is not recorded.
+    modes
+        How many ways of asking there are.
+    """
+
+    label: np.ndarray
+    weight: np.ndarray
+    fold: np.ndarray
+    grade: np.ndarray | None = None
+    mode: np.ndarray | None = None
+    modes: int = 1
+
+    def where(self, rows: np.ndarray) -> Outcomes:
+        """The same of some of the rows."""
+        grade, mode = (None if column is None else column[rows] for column in (self.grade, self.mode))
+        return replace(self, label=self.label[rows], weight=self.weight[rows], fold=self.fold[rows], grade=grade,
+                       mode=mode)  # fmt: skip
+
+    @property
+    def way(self) -> np.ndarray:
+        """The mode, or the reference for all."""
+        return np.zeros(len(self.label), int) if self.mode is None else self.mode
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An estimator, whose margins are at the reference way of asking, and what the others add (modes,), log-odds."""
+
+    estimator: Estimator
+    mode_effects: np.ndarray
 
 
 class Estimator(Protocol):
@@ -144,32 +189,43 @@ def estimator_from(files: Mapping[str, bytes], kind: str) -> Estimator:
         raise ValueError("the model cannot be read") from error
 
 
-def fit_trees(
-    X: np.ndarray, label: np.ndarray, weight: np.ndarray, fold: np.ndarray, monotone: tuple[int, ...], spec: Spec
-) -> BoostedTrees:
-    """One booster a fold, on the rows of all other folds."""
+def fit_trees(X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec) -> Fitted:
+    """One booster a fold, on the rows of all other folds; from the whole answers where there are any."""
     settings = _tree_settings(spec.trees, monotone, spec.seed)
-    members = []
+    members, effects = [], []
     for k in range(spec.split.folds):
-        rows = fold != k
-        matrix = xgboost.QuantileDMatrix(X[rows], label[rows], weight=weight[rows], nthread=settings["nthread"])
-        members.append(xgboost.train({**settings, "seed": spec.seed + k}, matrix, spec.trees.rounds))
-    return BoostedTrees(tuple(members))
+        rows = outcomes.fold != k
+        booster, effect = _boosted(X[rows], outcomes.where(rows), {**settings, "seed": spec.seed + k}, spec.trees)
+        members.append(booster)
+        effects.append(effect)
+    return Fitted(BoostedTrees(tuple(members)), np.mean(effects, axis=0))
 
 
-def fit_logistic(
-    X: np.ndarray, label: np.ndarray, weight: np.ndarray, fold: np.ndarray, folds: int, settings: Logistic
-) -> LogisticRegression:
+def _boosted(X: np.ndarray, outcomes: Outcomes, settings: dict, trees: Trees) -> tuple[xgboost.Booster, np.ndarray]:
+    label, weight = outcomes.label, outcomes.weight
+    matrix = xgboost.QuantileDMatrix(X, label, weight=weight, nthread=settings["nthread"])
+    if outcomes.grade is None and outcomes.mode is None:
+        return xgboost.train(settings, matrix, trees.rounds), np.zeros(outcomes.modes)
+    grade = 1.0 - label if outcomes.grade is None else outcomes.grade
+    loss = GradedLoss(grade, outcomes.way, weight, outcomes.modes)
+    # the cuts hold the level, so boosting starts at a margin of 0
+    return xgboost.train({**settings, "base_score": 0.5}, matrix, trees.rounds, obj=loss), loss.mode_effects
+
+
+def fit_logistic(X: np.ndarray, outcomes: Outcomes, folds: int, settings: Logistic) -> Fitted:
     """One logistic regression a fold, on the rows of all other folds, its penalty chosen inside those rows."""
     center, scale = _mean(X), _spread(X)
     Z, missing = _standardised(X, center, scale)
     share = missing.mean(0)
     # a column that is hardly ever missing gets no weight for it: there is nothing to learn it from
-    design = np.column_stack([Z, missing * (share > 0.001)])
+    asked = np.eye(outcomes.modes)[outcomes.way][:, 1:]
+    design = np.column_stack([Z, missing * (share > 0.001), asked])
+    label, weight, fold = outcomes.label, outcomes.weight, outcomes.fold
     members = [_fit_member(design, label, weight, fold, k, folds, settings) for k in range(folds)]
     weights, intercepts = np.array([w for w, _ in members]), np.array([i for _, i in members])
-    columns = X.shape[1]
-    return LogisticRegression(center, scale, share, weights[:, :columns], weights[:, columns:], intercepts)
+    of_features, of_missing, of_modes = np.split(weights, [X.shape[1], 2 * X.shape[1]], axis=1)
+    model = LogisticRegression(center, scale, share, of_features, of_missing, intercepts)
+    return Fitted(model, np.concatenate([[0.0], of_modes.mean(axis=0)]))
 
 
 def _fit_member(
@@ -179,7 +235,8 @@ def _fit_member(
     mine, judge = fold != k, fold == (k + 1) % folds
     penalties = settings.inverse_penalties
     if len(penalties) > 1:
-        losses = _losses(design, label, weight, mine & ~judge, judge, penalties)
+        every = max(1, np.count_nonzero(mine & ~judge) // ENOUGH_TO_CHOOSE)
+        losses = _losses(design, label, weight, np.flatnonzero(mine & ~judge)[::every], judge, penalties)
         penalties = (penalties[int(np.argmin(losses))],)
     model = next(_regressions(design[mine], label[mine], weight[mine], penalties))
     return model.coef_[0].copy(), float(model.intercept_[0])

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from wellkept.asking import invited
 from wellkept.calibrating import sigmoid
-from wellkept.estimators import Estimator, fit_logistic
+from wellkept.estimators import Estimator, Outcomes, fit_logistic
 from wellkept.evaluating import triple
 from wellkept.history import FeatureQuery
 from wellkept.intervals import Estimate
@@ -54,18 +54,12 @@ class Everybody:
         return corrected(of_answering, chance, self.levels["shift"].value)
 
 
-def everybody(
-    snapshot: Snapshot, spec: Spec, data: Examples, trained: Trained, *, offset: float = 0.0
-) -> Everybody | None:
-    """The levels of all who were asked since the test period began; None without [asked].
-
-    Parameters
-    ----------
-    offset
-        Log-odds by which the follow-up's way of asking moves answers: below 0 where a telephone makes them kinder.
-    """
+def everybody(snapshot: Snapshot, spec: Spec, data: Examples, trained: Trained) -> Everybody | None:
+    """The levels of all who were asked since the test period began, in the reference way; None without [asked]."""
     if spec.asked is None:
         return None
+    effects = dict(zip(data.modes, trained.shipped.mode_effects.tolist(), strict=True))
+    offset = effects.get(spec.asked.follow_up_like, 0.0)
     since = pc.min(data.points["prediction_time"].take(data.test_rows)).as_py()
     who = invited(snapshot, spec, spec.asked, question(spec.label.true_when, discover("targets")), since)
     answered = np.isfinite(who.answer)
@@ -79,9 +73,10 @@ def everybody(
     X = trained.encoder.matrix(query.run(snapshot, points))
     subject = points["subject_id"].to_numpy()
     fold = fold_of(subject, spec.split.folds, spec.seed)
-    response = fit_logistic(X, answered, np.ones(len(X)), fold, spec.split.folds, spec.logistic)
+    response = fit_logistic(X, Outcomes(answered, np.ones(len(X)), fold), spec.split.folds, spec.logistic).estimator
     chance = sigmoid(own_margin(response, X, fold))
-    answers = Answers(stated_risk(trained, X, fold), chance, who.answer, who.follow_up, subject, offset)
+    asked_as = np.array([effects.get(mode, 0.0) for mode in who.points["mode"].to_pylist()])
+    answers = Answers(stated_risk(trained, X, fold), chance, who.answer, who.follow_up, subject, asked_as, offset)
     return Everybody(counts, levels(answers), response, offset)
 
 

@@ -80,6 +80,7 @@ def bundle_of(
         estimator=trained.shipped.estimator,
         slope=trained.shipped.slope,
         intercept=trained.shipped.intercept,
+        second=trained.shipped.second,
         reference_rate=trained.reference_rate,
         facts=trained.facts,
         metrics=plain(trained, report) | ({"everybody": of_everybody.plain} if of_everybody else {}),

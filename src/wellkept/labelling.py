@@ -33,12 +33,13 @@ class Question:
 
     `known` is since when the label is known, in microseconds since 1970; null means that it never will be. `codes`
     (each may end in ``*``) are those that the label is read from; `is_answer` says that no event of them leaves the
-    label not known.
+    label not known; `graded` that a column `grade` has the whole answer, the smaller the more the label is true.
     """
 
     sql: str
     codes: tuple[str, ...]
     is_answer: bool = False
+    graded: bool = False
 
 
 def question(sentence: str, parts: dict[str, ModuleType]) -> Question:
@@ -62,7 +63,8 @@ def labels(snapshot: Snapshot, points: pa.Table, asked: Question) -> pa.Table:
     known_at = pc.cast(answers["known"], pa.timestamp("us")).cast(TIME)
     seen = pc.less_equal(known_at, pa.scalar(snapshot.observed_until, TIME))
     label = pc.if_else(pc.fill_null(seen, fill_value=False), answers["label"], pa.scalar(None, pa.bool_()))
-    return LABELS.check(POINTS.check(points).append_column("label", label).append_column("known_at", known_at))
+    table = POINTS.check(points).append_column("label", label).append_column("known_at", known_at)
+    return LABELS.check(table.append_column("grade", answers["grade"]) if asked.graded else table)
 
 
 def cohort(snapshot: Snapshot, spec: Points) -> pa.Table:

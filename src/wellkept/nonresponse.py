@@ -38,9 +38,9 @@ class Answers:
         Shape (n,): the same of a random sample of those who gave no answer; NaN where there is none.
     subject
         Shape (n,): whose row it is.
-    offset
-        Shape (n,) or one number, log-odds: by how much the follow-up's way of asking moves answers (a telephone makes
-        them kinder: below 0).
+    asked_as, followed_as
+        Shape (n,) or one number, log-odds: by how much the way of asking moves the answer, and the follow-up's (a
+        telephone makes them kinder: below 0). All levels are those of the reference way, at 0.
     """
 
     risk: np.ndarray
@@ -48,7 +48,8 @@ class Answers:
     answer: np.ndarray
     follow_up: np.ndarray
     subject: np.ndarray
-    offset: np.ndarray | float = 0.0
+    asked_as: np.ndarray | float = 0.0
+    followed_as: np.ndarray | float = 0.0
 
     @property
     def answered(self) -> np.ndarray:
@@ -135,7 +136,7 @@ def _levels(answers: Answers, weight: np.ndarray) -> dict[str, float]:
     rows = answers.answered
     label, counts = answers.answer[rows], weight[rows]
     inverse = 1 / np.maximum(answers.chance[rows], 1 / MOST_WEIGHT)
-    anchor = shift_of(label, answers.risk[rows], counts)
+    anchor = shift_of(label, answers.risk[rows], counts, np.broadcast_to(answers.asked_as, rows.shape)[rows])
     risk = moved(answers.risk, anchor)
 
     def level(shift: float) -> float:
@@ -152,6 +153,6 @@ def _levels(answers: Answers, weight: np.ndarray) -> dict[str, float]:
     if not answers.tells_shift:
         return told
     rows = answers.followed
-    offset = np.broadcast_to(answers.offset, rows.shape)[rows]
+    offset = np.broadcast_to(answers.followed_as, rows.shape)[rows]
     shift = shift_of(answers.follow_up[rows], risk[rows], weight[rows], offset)
     return {**told, "shift": shift, "followed_up": level(shift)}

@@ -39,13 +39,14 @@ def score(
     X = bundle.encoder.matrix(features)
     contributions = bundle.contributions(X)
     margin = bundle.margin(X)
-    rows = points.num_rows
+    rows, nps = points.num_rows, bundle.expected_nps(X)
     scores = SCORES.check(pa.table({
         **{name: points[name] for name in points.column_names},
         "target": pa.repeat(bundle.target, rows),
         "risk": pa.array(sigmoid(margin).astype(np.float32)),
         "reference_rate": pa.repeat(pa.scalar(bundle.reference_rate, pa.float32()), rows),
         "margin": pa.array(margin.astype(np.float32)),
+        "expected_nps": pa.nulls(rows, pa.float32()) if nps is None else pa.array(nps.astype(np.float32)),
         "model_version": pa.repeat(bundle.version, rows),
     }))  # fmt: skip
     why = reasons(points, bundle.target, bundle.encoder.features, features, contributions, top=top)

@@ -46,13 +46,18 @@ class Label(Strict):
     """What is predicted, in one sentence (targets/ lists the grammars)."""
 
     true_when: str
+    second_cut: float | None = Field(
+        None, description="answers up to this are no promoters': a second head, which gives the expected NPS"
+    )
 
 
 class Asked(Strict):
     """Whom the label's answer was asked of, so that who did not answer can be told from who was never asked."""
 
     by: str = Field(min_length=1, description="code of the invitations, tied to the encounter (may end in *)")
+    reference: str = Field("", description="risks are stated as if asked in this way (a category of `by`)")
     follow_up: str = Field("", description="category of the invitations of a random sample of who did not answer")
+    follow_up_like: str = Field("", description="the way of asking that the follow-up uses")
 
 
 class Automatic(Strict):

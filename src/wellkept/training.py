@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellkept.asking import without_follow_up
+from wellkept.asking import as_asked
 from wellkept.automatic import automatic_features, common_codes
 from wellkept.calibrating import calibrate_logistic, sigmoid
 from wellkept.catalogue import Feature, features_of
 from wellkept.encoding import Encoder, fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
-from wellkept.estimators import Estimator, fit_logistic, fit_trees
+from wellkept.estimators import Estimator, Fitted, Outcomes, fit_logistic, fit_trees
 from wellkept.history import FeatureQuery
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
@@ -40,7 +40,8 @@ class Examples:
 
     `points` fits LABELS, every label known, sorted by time; `features` has the same rows. `role` is one of
     ROLES by row; `fold` is the fold of the row's patient. `visiting` has, for the rules of `beside`, one row a training
-    patient: the visits that were known when the test period began.
+    patient: the visits that were known when the test period began. `is_answer` says that labels are answers, and
+    `modes` names the ways of asking for them, the reference first.
     """
 
     points: pa.Table
@@ -49,6 +50,8 @@ class Examples:
     role: np.ndarray
     fold: np.ndarray
     visiting: pa.Table | None = None
+    is_answer: bool = False
+    modes: tuple[str, ...] = ("",)
 
     @property
     def label(self) -> np.ndarray:
@@ -61,6 +64,22 @@ class Examples:
     def rows(self, *roles: str) -> np.ndarray:
         """Positions of the rows with one of these roles."""
         return np.flatnonzero(np.isin(self.role, roles))
+
+    @property
+    def grade(self) -> np.ndarray | None:
+        """The whole answers, the smaller the more they are true; None where the label is all there is."""
+        grade = self.points["grade"]
+        return None if grade.null_count else grade.to_numpy().astype(float)
+
+    @property
+    def mode(self) -> np.ndarray:
+        """How each answer was asked for, as a place in `modes`; the reference where that is not recorded."""
+        return pc.fill_null(pc.index_in(self.points["mode"], pa.array(self.modes)), 0).to_numpy().astype(int)
+
+    @property
+    def fitted_rows(self) -> np.ndarray:
+        """Where contestants learn: all that was known before the test period (DECISIONS 12)."""
+        return self.rows("train", "calibrate")
 
     @property
     def calibration_rows(self) -> np.ndarray:
@@ -78,12 +97,27 @@ ROLES = ("train", "calibrate", "test", "embargo")
 
 @dataclass(frozen=True)
 class Contestant:
-    """A fitted estimator, its calibrator, and its honest risk for every row."""
+    """A fitted estimator, its calibrator, and its honest risk for every row.
+
+    Attributes
+    ----------
+    slope, intercept
+        risk = sigmoid(slope * margin + intercept), at the reference way of asking.
+    mode_effects
+        What each way of asking adds to that, log-odds, the reference first.
+    second
+        Slope and intercept of the second head, of the same margin; None without one.
+    risk, second_risk
+        Shape (rows,): of each answer as it was asked for, by the member that never saw the patient.
+    """
 
     estimator: Estimator
     slope: float
     intercept: float
+    mode_effects: np.ndarray
     risk: np.ndarray = field(repr=False)
+    second: tuple[float, float] | None = None
+    second_risk: np.ndarray | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -112,7 +146,7 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
         what = spec.points.each or "the time"
         raise NotEnoughData("no_points", f"[points] finds nobody: is {what} written as in the journeys, and does "
                             "anybody meet `where`?")  # fmt: skip
-    points = without_follow_up(snapshot, labels(snapshot, points, asked), spec.asked)
+    points = as_asked(snapshot, labels(snapshot, points, asked), spec.asked)
     points = points.filter(points["label"].is_valid())
     if points.num_rows == 0:
         raise NotEnoughData("too_few_labels", "not one point has a label that is known: is the code written as in the "
@@ -128,7 +162,7 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
-    return Examples(points, table, catalogue, role, fold, visiting)
+    return Examples(points, table, catalogue, role, fold, visiting, asked.is_answer, _modes(points, spec))
 
 
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
@@ -140,7 +174,10 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
     say(f"{len(encoder.features)} features in {X.shape[1]} columns, {len(data.rows('train'))} training rows")
     if (events := int(data.label[data.test_rows].sum())) < FEW_EVENTS:
         say(f"caution: only {events} events to judge by; the intervals are wide")
-    contestants = {"trees": _trees(X, data, encoder, spec), "logistic": logistic_contestant(X, data, spec)}
+    contestants = {
+        "trees": trees_contestant(X, data, encoder.monotone, spec),
+        "logistic": logistic_contestant(X, data, spec),
+    }
     difference = _difference(contestants, data)
     kind = spec.estimator if spec.estimator != "best" else ("trees" if difference.high < 0 else "logistic")
     say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
@@ -215,38 +252,66 @@ def _catalogue(snapshot: Snapshot, training: pa.Table, spec: Spec) -> list[Featu
     return [replace(f, protected=any(matches(code, spec.protected) for code in f.codes)) for f in features]
 
 
-def _weights(data: Examples, rows: np.ndarray) -> np.ndarray:
-    """1/sqrt(rows of the patient): many points of one patient do not count as many patients."""
+def _modes(points: pa.Table, spec: Spec) -> tuple[str, ...]:
+    """The ways of asking, the reference first: the one that the model's TOML names, or else the commonest."""
+    counts = {c["values"]: c["counts"] for c in pc.value_counts(points["mode"]).to_pylist() if c["values"] is not None}
+    if spec.asked is None or not counts:
+        return ("",)
+    reference = spec.asked.reference or max(counts, key=lambda mode: (counts[mode], mode))
+    if reference not in counts:
+        raise SpecRefused("asked", f"[asked] reference = {reference!r} is no way in which an answer was asked for: "
+                          f"there are {', '.join(sorted(counts))}")  # fmt: skip
+    return (reference, *sorted(counts.keys() - {reference}))
+
+
+def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
+    """What a contestant learns from on these rows.
+
+    Answers count as 1/sqrt(answers of the patient): many of one patient are not as many patients. Where the number of
+    rows follows from the outcome itself (who does not come back has all landmarks), such a weight would bias the risk.
+    """
     _, back, counts = np.unique(data.subject[rows], return_inverse=True, return_counts=True)
-    return 1 / np.sqrt(counts[back])
+    weight = 1 / np.sqrt(counts[back]) if data.is_answer else np.ones(len(rows))
+    everything = Outcomes(data.label, np.ones(len(data.label)), data.fold, data.grade,
+                          data.mode if len(data.modes) > 1 else None, len(data.modes))  # fmt: skip
+    return replace(everything.where(rows), weight=weight)
 
 
-def _trees(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Contestant:
-    rows = data.rows("train")
-    fitted = fit_trees(X[rows], data.label[rows], _weights(data, rows), data.fold[rows], encoder.monotone, spec)
-    return _calibrated(fitted, X, data)
+def trees_contestant(X: np.ndarray, data: Examples, monotone: tuple[int, ...], spec: Spec) -> Contestant:
+    """Boosted trees on the matrix, calibrated."""
+    rows = data.fitted_rows
+    return _calibrated(fit_trees(X[rows], _outcomes(data, rows), monotone, spec), X, data, spec)
 
 
 def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
     """Logistic regression on the matrix, calibrated."""
-    rows = data.rows("train")
-    fitted = fit_logistic(X[rows], data.label[rows], _weights(data, rows), data.fold[rows], spec.split.folds,
-                          spec.logistic)
-    return _calibrated(fitted, X, data)
+    rows = data.fitted_rows
+    return _calibrated(fit_logistic(X[rows], _outcomes(data, rows), spec.split.folds, spec.logistic), X, data, spec)
 
 
-def _calibrated(estimator: Estimator, X: np.ndarray, data: Examples) -> Contestant:
+def _calibrated(fitted: Fitted, X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
     """Calibrate on margins of members that did not see the patient; where rows must serve twice, across folds."""
-    margin = np.take_along_axis(estimator.margins(X), data.fold[:, None], 1)[:, 0]
+    margin = np.take_along_axis(fitted.estimator.margins(X), data.fold[:, None], 1)[:, 0]
+    margin = margin + fitted.mode_effects[data.mode]
+    slope, intercept, risk = _head(data.label, margin, data)
+    contestant = Contestant(fitted.estimator, slope, intercept, slope * fitted.mode_effects, risk)
+    if spec.label.second_cut is None or data.grade is None:
+        return contestant
+    *line, second_risk = _head(data.grade <= spec.label.second_cut, margin, data)
+    return replace(contestant, second=(line[0], line[1]), second_risk=np.maximum(second_risk, risk))
+
+
+def _head(label: np.ndarray, margin: np.ndarray, data: Examples) -> tuple[float, float, np.ndarray]:
+    """Slope, intercept, and the risk of every row."""
     rows = data.calibration_rows
-    slope, intercept = calibrate_logistic(data.label[rows], margin[rows])
+    slope, intercept = calibrate_logistic(label[rows], margin[rows])
     risk = sigmoid(slope * margin + intercept)
     if "test" not in data.role:
         for k in np.unique(data.fold):
             others = data.fold != k
-            a, b = calibrate_logistic(data.label[others], margin[others])
+            a, b = calibrate_logistic(label[others], margin[others])
             risk[~others] = sigmoid(a * margin[~others] + b)
-    return Contestant(estimator, slope, intercept, risk)
+    return slope, intercept, risk
 
 
 def _difference(contestants: dict[str, Contestant], data: Examples) -> Estimate:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.bundling import FOLDS, ROWS, bundle, labels, spec, values
 from wellkept.bundles import Bundle
-from wellkept.estimators import LIMIT, LogisticRegression, estimator_from, fit_logistic, fit_trees
+from wellkept.estimators import LIMIT, LogisticRegression, Outcomes, estimator_from, fit_logistic, fit_trees
 from wellkept.spec import Logistic
 
 EXACT = 1e-5
@@ -25,10 +25,10 @@ def matrix(rows: int = ROWS, seed: int = 1) -> np.ndarray:
 
 
 def fitted(kind: str, label: np.ndarray):
-    X, encoder, weight = matrix(), bundle().encoder, np.ones(ROWS)
+    X, encoder, outcomes = matrix(), bundle().encoder, Outcomes(label, np.ones(ROWS), FOLD)
     if kind == "trees":
-        return fit_trees(X, label, weight, FOLD, encoder.monotone, spec())
-    return fit_logistic(X, label, weight, FOLD, FOLDS, Logistic())
+        return fit_trees(X, outcomes, encoder.monotone, spec()).estimator
+    return fit_logistic(X, outcomes, FOLDS, Logistic()).estimator
 
 
 @pytest.fixture(params=KINDS)
@@ -80,7 +80,7 @@ def test_contributions_of_logistic_regression_are_shapley_values_over_the_traini
     random = np.random.default_rng(5)
     X = np.where(random.random((90, 4)) < 0.2, np.nan, random.random((90, 4))).astype(np.float32)
     label = random.random(90) < 0.5
-    model = fit_logistic(X, label, np.ones(90), np.arange(90) % 3, 3, Logistic())
+    model = fit_logistic(X, Outcomes(label, np.ones(90), np.arange(90) % 3), 3, Logistic()).estimator
 
     for row in X[:3]:
         def margin_with(known: set[int], row: np.ndarray = row) -> float:

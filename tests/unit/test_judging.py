@@ -12,7 +12,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from wellkept.__main__ import main
-from wellkept.judging import _lost, _overlap, expected_auroc
+from wellkept.contracts import TIME
+from wellkept.judging import _overlap, _undecided, expected_auroc
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,15 +39,17 @@ def test_the_overlap_of_lists_is_the_mean_jaccard_of_every_two() -> None:
     assert _overlap([a, b]) == pytest.approx(4 / 6)
 
 
-def test_who_is_lost_is_known_once_the_deadline_is_over_and_nobody_died_or_moved() -> None:
+def test_who_has_booked_is_not_judged_and_of_the_others_it_is_known_that_they_have_not() -> None:
     start = datetime(2025, 1, 1, tzinfo=UTC)
-    rows = [(0, 30, "lost"), (0, 30, "returned"), (0, 30, "died"), (0, 30, "moved_away"), (90, 30, "returned"),
-            (100, 30, "pending")]  # fmt: skip
+    rows = [("returned", 0.5), ("returned", 3.0), ("returned", 5.0), ("returned", 0.9), ("lost", None)]
     truth = pa.table({
-        "end_at": pa.array([start + timedelta(days=day) for day, _, _ in rows], pa.timestamp("s", tz="UTC")),
-        "deadline_days": pa.array([float(days) for _, days, _ in rows]), "outcome": [outcome for *_, outcome in rows],
+        "outcome": [outcome for outcome, _ in rows], "care_type": ["procedure"] * 5,
+        "next_booked_at": pa.array([None if day is None else start + timedelta(days=day) for _, day in rows], TIME),
     })  # fmt: skip
-    np.testing.assert_array_equal(_lost(truth), [1, 0, np.nan, np.nan, np.nan, np.nan])
+    points = pa.table({"prediction_time": pa.array([start + timedelta(days=1)] * 5, TIME)})
+    p, undecided = _undecided(points, truth, np.full(5, 0.2))
+    np.testing.assert_array_equal(undecided, [False, True, True, False, True])
+    np.testing.assert_allclose(p, 0.2 / (0.2 + 0.8 * 0.5))
 
 
 def test_a_folder_without_a_truth_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -26,7 +26,7 @@ def world(shift: float, *, seed: int, rows: int = 4000, followed: float = 0.2, o
     answer = np.where(answered, luck < sigmoid(odds), np.nan)
     heard = ~answered & (random.random(rows) < followed)
     follow_up = np.where(heard, luck < sigmoid(odds + offset), np.nan)
-    return Answers(risk, chance, answer, follow_up, np.repeat(np.arange(rows // 2), 2), offset)
+    return Answers(risk, chance, answer, follow_up, np.repeat(np.arange(rows // 2), 2), followed_as=offset)
 
 
 def truth(answers: Answers, shift: float) -> float:
@@ -69,9 +69,10 @@ def test_a_kinder_way_of_asking_is_taken_out_by_its_offset() -> None:
     answers = world(0.5, seed=3, rows=20_000, offset=-0.25)
     shift = levels(answers, resamples=2)["shift"].value
     assert shift == pytest.approx(0.5, abs=0.15)
-    assert levels(replace(answers, offset=0.0), resamples=2)["shift"].value == pytest.approx(shift - 0.25, abs=0.005)
+    unmoved = levels(replace(answers, followed_as=0.0), resamples=2)["shift"].value
+    assert unmoved == pytest.approx(shift - 0.25, abs=0.005)
     each = np.full(len(answers.risk), -0.25)
-    assert levels(replace(answers, offset=each), resamples=2)["shift"].value == pytest.approx(shift)
+    assert levels(replace(answers, followed_as=each), resamples=2)["shift"].value == pytest.approx(shift)
 
 
 def test_a_model_that_states_too_little_of_those_who_answer_is_put_right_first() -> None:

@@ -61,6 +61,39 @@ def test_the_risk_of_no_return_is_calibrated(mature: pd.DataFrame) -> None:
     assert np.allclose(tenths["p_no_return"], tenths["gone"], atol=0.02)
 
 
+def test_the_risk_to_be_lost_is_calibrated_among_those_of_whom_nothing_else_is_on_record(
+    export: Path, mature: pd.DataFrame
+) -> None:
+    recorded = {
+        outcome: set(pq.read_table(export / f"{table}.parquet")["patient_id"].to_pylist())
+        for outcome, table in (("died", "vital_status"), ("moved_away", "address_changes"))
+    }
+    pairs = zip(mature["patient_id"], mature["outcome"], strict=True)
+    told = [patient in recorded.get(outcome, ()) for patient, outcome in pairs]
+    seen = mature[(mature["arm"] == "none") & ~np.array(told)]
+    by_care = seen.groupby(seen["care_type"].astype(str))[["p_lost", "gone"]].mean()
+    assert np.allclose(by_care["p_lost"], by_care["gone"], atol=0.012)
+    tenths = _by_tenth(seen, "p_lost", "gone")
+    assert np.allclose(tenths["p_lost"], tenths["gone"], atol=0.025)
+
+
+def test_the_risk_of_a_low_answer_at_the_reference_is_higher_than_by_telephone(
+    truth: pd.DataFrame, tables: dict[str, pd.DataFrame]
+) -> None:
+    mode = tables["surveys"].set_index("visit_id")["mode"].astype(str)
+    asked = truth[truth["encounter_id"].isin(mode.index)]
+    moved = (asked["p_detractor_reference"] - asked["p_detractor"]).groupby(asked["encounter_id"].map(mode)).mean()
+    assert moved["sms"] == moved["email"] == 0
+    assert moved["phone"] > 0.01
+    assert moved["paper"] < -0.005
+
+
+def test_the_next_appointment_is_booked_after_the_visit(truth: pd.DataFrame) -> None:
+    booked = truth["next_booked_at"].notna()
+    assert booked.mean() > 0.5
+    assert (truth["next_booked_at"] > truth["end_at"])[booked].all()
+
+
 def test_the_chance_to_answer_is_calibrated(truth: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> None:
     asked = tables["surveys"].merge(truth, left_on="visit_id", right_on="encounter_id")
     asked = asked[asked["end_at"] < EXPORTED_AT - pd.Timedelta(days=21)]

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from wellkept.contracts import TIME
 from wellkept.encoding import Encoder
-from wellkept.estimators import fit_logistic
+from wellkept.estimators import Outcomes, fit_logistic
 from wellkept.history import FeatureQuery, engine
 from wellkept.labelling import sql_any_code
 from wellkept.leaks.evidence import Evidence, Finding, auroc_difference, costliest, without
@@ -116,7 +116,8 @@ def _scorer(
     """A small logistic regression on the first `fitted` rows of a table, as a function of other tables."""
     fold = np.arange(fitted) % 2
     X = encoder.matrix(table.slice(0, fitted))
-    model = fit_logistic(X, evidence.data.label[rows[:fitted]], np.ones(fitted), fold, 2, MODEL)
+    outcomes = Outcomes(evidence.data.label[rows[:fitted]], np.ones(fitted), fold)
+    model = fit_logistic(X, outcomes, 2, MODEL).estimator
     return lambda other: model.margins(encoder.matrix(other)).mean(1)
 
 

@@ -45,6 +45,7 @@ def _encounters(hospital: Hospital, rows: np.ndarray) -> pa.Table:
         "p_detractor_reference": visit["p_detractor_reference"],
         "p_no_return": visit["p_no_return"],
         "p_lost": visit["p_lost"],
+        "next_booked_at": hospital.instants(hospital.past(_next_booked(hospital.visits)[rows])),
         "response_probability": visit["response_probability"],
         "invited": visit["invited"],
         "nps": visit["nps"],
@@ -93,9 +94,18 @@ def _outcome(hospital: Hospital, rows: np.ndarray) -> np.ndarray:
 
 def _next_kept(visits: Columns) -> np.ndarray:
     """When each patient's next kept visit begins; infinity without one."""
-    kept = np.flatnonzero(visits["kept"])
-    order = kept[np.lexsort((visits["start_at"][kept], visits["patient"][kept]))]
+    return _of_next(visits, np.flatnonzero(visits["kept"]), visits["start_at"])
+
+
+def _next_booked(visits: Columns) -> np.ndarray:
+    """When each patient's next appointment, kept or not, is made; infinity without one."""
+    return _of_next(visits, np.arange(len(visits["kept"])), visits["made_at"])
+
+
+def _of_next(visits: Columns, among: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The value of the patient's next of these appointments; infinity at the last."""
+    order = among[np.lexsort((visits["start_at"][among], visits["patient"][among]))]
     same = visits["patient"][order[1:]] == visits["patient"][order[:-1]]
     after = np.full(len(visits["kept"]), np.inf)
-    after[order[:-1][same]] = visits["start_at"][order[1:][same]]
+    after[order[:-1][same]] = value[order[1:][same]]
     return after

@@ -3,7 +3,8 @@
 True or false by the first event of the code in the window that carries a number (or, compared with text, a
 category). No answer means not known, never false. With ``in the same encounter`` only answers of the encounter of the
 point count. The label is known once the whole window is over, since who answers early is happier; where everybody gets
-an answer, as with the outcome of an appointment, ``as it comes`` makes it known at once.
+an answer, as with the outcome of an appointment, ``as it comes`` makes it known at once. Where a number is compared,
+the number itself goes along as the grade: there is more to learn from it than from the cut.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ GRAMMAR = re.compile(
     r"within (?P<window>\d+[hd])(?P<same> in the same encounter)?(?P<at_once> as it comes)?"
 )
 
+GRADED = {"<": "", "<=": "", ">": "-", ">=": "-"}  # the sign by which smaller numbers are nearer to true
+
 
 def parse(sentence: str) -> Question | None:
     """Read a sentence of this grammar; None when it is another's."""
@@ -31,13 +34,15 @@ def parse(sentence: str) -> Question | None:
     same = SAME_ENCOUNTER if match["same"] else "AND e.happened >= p.moment"
     end = f"p.moment + {microseconds(match['window'])}"
     known = "MIN_BY(e.known, e.sequence)" if match["at_once"] else end
+    graded = column == "value" and match["compare"] in GRADED
+    grade = f", MIN_BY({GRADED[match['compare']]}e.value, e.sequence) AS grade" if graded else ""
     sql = f"""
-SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known
+SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known{grade}
 FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.code = {sql_text(match["code"])} AND e.{column} IS NOT NULL
  AND e.known > p.moment AND e.happened <= {end} {same}
 GROUP BY p.point, p.moment"""
-    return Question(sql, codes=(match["code"],), is_answer=True)
+    return Question(sql, codes=(match["code"],), is_answer=True, graded=graded)
 
 
 def _condition(compare: str, constant: str) -> tuple[str, str]:
