@@ -149,14 +149,14 @@ def fit_hazard(
     Raises
     ------
     NotEnoughData
-        No return, or nothing but returns, in any interval that was wholly observed.
+        No return, or nothing but returns, in any interval that was wholly seen.
     """
     followed = finite("followed", followed)
     same_length(kind=kind, returned=returned, followed=followed)
     bounds = bounds_of(finite("deadline", deadline))
     row, interval, event = person_periods(returned, followed, bounds[kind])
     if event.all() or not event.any():
-        raise NotEnoughData("hazard", f"{int(event.sum())} returns in {len(event)} intervals that were wholly observed: "
+        raise NotEnoughData("hazard", f"{int(event.sum())} returns in {len(event)} intervals that were wholly seen: "
                             "a longer history is needed")  # fmt: skip
     shape = len(deadline), bounds.shape[1] - 1
     cell = kind[row] * shape[1] + interval
@@ -173,8 +173,8 @@ def _boosted(
 ) -> xgboost.Booster:
     threads = available_threads()
     matrix = xgboost.QuantileDMatrix(X, event, base_margin=start, nthread=threads)
-    settings = {**BOOSTED, "monotone_constraints": tuple(-int(sign) for sign in monotone), "nthread": threads, "seed": seed}
-    return xgboost.train(settings, matrix, ROUNDS)
+    signs = tuple(-int(sign) for sign in monotone)  # what raises the risk of no return lowers the hazard of returning
+    return xgboost.train({**BOOSTED, "monotone_constraints": signs, "nthread": threads, "seed": seed}, matrix, ROUNDS)
 
 
 def _added(booster: xgboost.Booster, X: np.ndarray) -> np.ndarray:

@@ -18,13 +18,14 @@ from wellkept.durations import microseconds
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.hazard import fit_hazard
-from wellkept.history import FeatureQuery, engine
+from wellkept.history import FeatureQuery, engine, past
 from wellkept.journeys import Snapshot
 from wellkept.labelling import Question, cohort
 from wellkept.spec import Spec
 
 MOST_VISITS = 30_000
 DAY = 86_400e6  # microseconds
+GROWING = ("overdue_share", "gap_ratio")  # days since the visit, divided
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: neighbouring ids come to lie far apart
 
 
@@ -101,8 +102,8 @@ def control_risk(
 
 
 def _tells_time_since(code: str, feature: Feature) -> bool:
-    """Is it about these events alone, and grows by waiting? Just after a visit nothing is learned of such a feature."""
-    return set(feature.codes) == {code} and any(a.how == "since" for a in feature.expression.aggregates())
+    """Does it grow with every day after such an event? Just after a visit nothing can be learned of it."""
+    return feature.expression == past.of(code).since() or feature.name in GROWING
 
 
 def _sample(visits: pa.Table) -> pa.Table:
