@@ -15,7 +15,7 @@ from tests.spec.drawing import drawn
 from wellkept.catalogue import features_of
 from wellkept.contracts import TIME
 from wellkept.errors import NotEnoughData, SpecRefused
-from wellkept.hazard_control import Control, _tells_time_since, control_risk, followed_visits
+from wellkept.hazard_control import Control, _sample, _tells_time_since, control_risk, followed_visits
 from wellkept.history import engine
 from wellkept.journeys import Journeys
 from wellkept.labelling import question
@@ -150,6 +150,15 @@ def test_each_half_of_the_patients_is_judged_by_what_was_learned_from_the_other(
     before, after = (control_risk(c, features, of_visits=even, of_rows=of_rows, seed=1) for c in (control, other))
     np.testing.assert_array_equal(after[of_rows], before[of_rows])
     assert (after[~of_rows] != before[~of_rows]).all()
+
+
+def test_a_sample_of_many_visits_has_whole_patients_and_the_same_ones_in_any_order() -> None:
+    subject = np.repeat(np.arange(20_000), 2)
+    some = _sample(pa.table({"subject_id": subject}))["subject_id"].to_numpy()
+    assert len(some) == 2 * len(np.unique(some)) == 30_000
+    assert (some < 10_000).mean() == pytest.approx(0.5, abs=0.02)
+    turned = _sample(pa.table({"subject_id": subject[::-1].copy()}))["subject_id"].to_numpy()
+    np.testing.assert_array_equal(turned[::-1], some)
 
 
 def test_it_needs_a_deadline_by_kind_of_care_and_a_visit(store) -> None:
