@@ -7,14 +7,16 @@ import pyarrow as pa
 
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
-from wellkept.intervals import Estimate
+from wellkept.hazard_control import control_risk
+from wellkept.intervals import Estimate, mean_over
 from wellkept.performance import metrics
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
-from wellkept.training import Examples, Trained, logistic_contestant
+from wellkept.training import Examples, Trained, fold_of, logistic_contestant
 from wellkept.visiting import gaps, rhythm
 
 RESAMPLES = 200
+FEWEST_ROWS = 200  # of a kind of care, to hold two means of it beside each other
 DAY = 86_400e6  # microseconds
 
 Report = dict[str, dict[str, Estimate]]
@@ -24,17 +26,22 @@ def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | No
     """Contestant -> metric -> estimate, on the test rows or on other rows that no contestant learned from.
 
     Beside both contestants stand `baseline`, when the model's TOML names one: a logistic regression on the one
-    feature that people go by today; and the rules that it names in `beside`.
+    feature that people go by today; and what it names in `beside`. With the hazard, both it and the shipped contestant
+    have `came_true_<kind>` and `stated_<kind>` of each kind of care: means over its rows, where there are enough.
     """
     rows = data.test_rows if rows is None else rows
     risk = {name: contestant.risk for name, contestant in trained.contestants.items()}
     if spec.baseline:
         risk["baseline"] = _baseline(data, spec)
     risk |= {name: RULES[name](data, spec) for name in spec.beside}
-    return {
+    report = {
         name: metrics(data.label[rows], stated[rows], data.subject[rows], resamples=RESAMPLES)
         for name, stated in risk.items()
     }
+    if data.control is not None:
+        for name in {trained.shipped.estimator.kind, "hazard"} & set(report):
+            report[name] |= _by_kind(data, data.control.rows["kind"].to_numpy(), risk[name], rows)
+    return report
 
 
 def plain(trained: Trained, report: Report) -> dict:
@@ -54,6 +61,24 @@ def _baseline(data: Examples, spec: Spec) -> np.ndarray:
     if not encoder.features:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} never varies over the training rows")
     return logistic_contestant(encoder.matrix(data.features), data, spec).risk
+
+
+def _by_kind(data: Examples, kind: np.ndarray, risk: np.ndarray, rows: np.ndarray) -> dict[str, Estimate]:
+    by_kind = {str(name): rows[kind[rows] == name] for name in np.unique(kind[rows])}
+    return {
+        f"{what}_{name}": mean_over(values[some], data.subject[some], resamples=RESAMPLES)
+        for name, some in by_kind.items() if len(some) >= FEWEST_ROWS
+        for what, values in (("came_true", data.label), ("stated", risk))
+    }  # fmt: skip
+
+
+def _hazard(data: Examples, spec: Spec) -> np.ndarray:
+    """The chance of no return that discrete-time hazards state, of either half of the patients by the other."""
+    if data.control is None:
+        raise SpecRefused("beside", "these examples were made for a model that names no hazard in `beside`")
+    half = spec.split.folds / 2
+    of_visits = fold_of(data.control.subject, spec.split.folds, spec.seed) < half
+    return control_risk(data.control, data.features, of_visits=of_visits, of_rows=data.fold < half, seed=spec.seed)
 
 
 def _hiatus(data: Examples, spec: Spec) -> np.ndarray:
@@ -78,7 +103,7 @@ def _bg_nbd(data: Examples, _: Spec) -> np.ndarray:
     return fit_bg_nbd(*rhythm(data.visiting)).chance_of_none(*rhythm(data.features), (until - at) / DAY)
 
 
-RULES = {"hiatus": _hiatus, "bg_nbd": _bg_nbd}
+RULES = {"hazard": _hazard, "hiatus": _hiatus, "bg_nbd": _bg_nbd}
 
 
 def triple(estimate: Estimate) -> list[float]:

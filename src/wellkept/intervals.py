@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -42,3 +43,11 @@ def estimate(value: float, drawn: Sequence[float]) -> Estimate:
     finite = np.array(drawn)[np.isfinite(drawn)]
     low, high = np.quantile(finite, (0.025, 0.975)) if len(finite) else (np.nan, np.nan)
     return Estimate(value, float(low), float(high))
+
+
+def mean_over(values: np.ndarray, subject: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> Estimate:
+    """Mean over rows; the interval is over patients."""
+    members = members_of(subject)
+    rows, sums = np.bincount(members), np.bincount(members, weights=values)
+    drawn = [float(times @ sums / (times @ rows)) for times in islice(multiplicities(len(rows), seed), resamples)]
+    return estimate(float(sums.sum() / len(values)), drawn)

@@ -16,6 +16,7 @@ METRICS = {
 }  # fmt: skip
 
 ACROSS = 3  # contestants beside each other: more do not fit a terminal
+DISAGREE = (0.9, 1.1)  # two mean risks of the same patients whose ratio lies outside
 
 EVERYBODY = {
     "stated": "as the model states on average",
@@ -55,7 +56,21 @@ def report_lines(facts: Mapping) -> list[str]:
     names = list(facts["test"])
     for start in range(0, len(names), ACROSS):
         lines += _side_by_side(facts, names[start : start + ACROSS])
+    lines += _control_lines(facts["test"][facts["shipped"]], facts["test"].get("hazard", {}))
     return lines + (_everybody_lines(facts["everybody"]) if "everybody" in facts else [])
+
+
+def _control_lines(shipped: Mapping, control: Mapping) -> list[str]:
+    """How often it came true by kind of care, beside what the model and its control state on average."""
+    stated = [name for name in control if name.startswith("stated_")]
+    lines = ["", "By kind of care: how often it came true; what the model and the hazard state, on average."]
+    for name in stated:
+        kind = name.removeprefix("stated_")
+        (model, *_), (other, *_) = shipped[name], control[name]
+        told = f"{kind:20} {_estimate(control[f'came_true_{kind}'])}  model {model:.3f}  hazard {other:.3f}"
+        apart = not DISAGREE[0] <= model / other <= DISAGREE[1]
+        lines.append(told + ("  caution: they disagree" if apart else ""))
+    return lines if stated else []
 
 
 def _everybody_lines(told: Mapping) -> list[str]:

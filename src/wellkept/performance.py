@@ -13,7 +13,7 @@ import numpy as np
 
 from wellkept.calibrating import CLIP, clipped, fit_logistic, logit
 from wellkept.checks import labels, risks, same_length
-from wellkept.intervals import Estimate, estimate, members_of, multiplicities
+from wellkept.intervals import Estimate, estimate, mean_over, members_of, multiplicities
 from wellkept.tallying import (
     NARROWEST,
     RIDGE,
@@ -131,12 +131,7 @@ def paired_difference(
     same_length(label=label, risk_a=a, risk_b=b, subject=subject)
     _usable(1.0, (), resamples)
     check_enough(len(np.unique(subject[label])), len(np.unique(subject[~label])), "patients")
-    members = members_of(subject)
-    rows = np.bincount(members)
-    sums = np.bincount(members, weights=losses[loss](label, a) - losses[loss](label, b))
-    draws = islice(multiplicities(len(rows), seed), resamples)
-    drawn = [float(times @ sums / (times @ rows)) for times in draws]
-    return estimate(float(sums.sum() / len(label)), drawn)
+    return mean_over(losses[loss](label, a) - losses[loss](label, b), subject, resamples=resamples, seed=seed)
 
 
 def net_benefit(counted: Tally, threshold: float) -> float:

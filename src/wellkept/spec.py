@@ -122,8 +122,8 @@ class Spec(Strict):
         description="codes about who somebody is, or judging a clinician: features perhaps, but never told as reasons",
     )
     baseline: str = Field("", description="the feature that people go by today, shown beside ours")
-    beside: tuple[Literal["hiatus", "bg_nbd"], ...] = Field(
-        (), description="rules of thumb (wellkept.return_rules) that a model of no return is shown beside"
+    beside: tuple[Literal["hazard", "hiatus", "bg_nbd"], ...] = Field(
+        (), description="what a model of no return is shown beside: a control (wellkept.hazard), rules of thumb"
     )
     automatic: Automatic = Automatic()
     split: Split = Split()

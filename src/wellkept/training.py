@@ -21,6 +21,7 @@ from wellkept.catalogue import Feature, features_of
 from wellkept.encoding import Encoder, fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.estimators import Estimator, Fitted, Outcomes, fit_logistic, fit_trees
+from wellkept.hazard_control import Control, followed_visits
 from wellkept.history import FeatureQuery
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
@@ -40,8 +41,8 @@ class Examples:
 
     `points` fits LABELS, every label known, sorted by time; `features` has the same rows. `role` is one of
     ROLES by row; `fold` is the fold of the row's patient. `visiting` has, for the rules of `beside`, one row a training
-    patient: the visits that were known when the test period began. `is_answer` says that labels are answers, and
-    `modes` names the ways of asking for them, the reference first.
+    patient: the visits that were known when the test period began. `control` is what the hazard learns from, if named.
+    `is_answer` says that labels are answers, and `modes` names the ways of asking for them, the reference first.
     """
 
     points: pa.Table
@@ -50,6 +51,7 @@ class Examples:
     role: np.ndarray
     fold: np.ndarray
     visiting: pa.Table | None = None
+    control: Control | None = None
     is_answer: bool = False
     modes: tuple[str, ...] = ("",)
 
@@ -162,7 +164,10 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
-    return Examples(points, table, catalogue, role, fold, visiting, asked.is_answer, _modes(points, spec))
+    control = None
+    if "hazard" in spec.beside:
+        control = followed_visits(snapshot, points, spec, asked, catalogue=catalogue, until=_test_begins(points, role))
+    return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec))
 
 
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
@@ -219,9 +224,14 @@ def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
 
 def _visiting(snapshot: Snapshot, points: pa.Table, role: np.ndarray, catalogue: list[Feature]) -> pa.Table:
     """At one moment for all: points lie where visits were, and what is seen of visits there is no fair sample."""
+    subjects = pc.unique(points["subject_id"].filter(pa.array(role == "train")))
+    return visiting_at(snapshot, subjects, _test_begins(points, role), catalogue)
+
+
+def _test_begins(points: pa.Table, role: np.ndarray) -> pa.Scalar:
+    """When the test period begins; where all rows serve as test rows, their end."""
     at = points["prediction_time"]
-    begins = pc.min(at.filter(pa.array(role == "test"))) if "test" in role else pc.max(at)
-    return visiting_at(snapshot, pc.unique(points["subject_id"].filter(pa.array(role == "train"))), begins, catalogue)
+    return pc.min(at.filter(pa.array(role == "test"))) if "test" in role else pc.max(at)
 
 
 def _micros(times: pa.ChunkedArray) -> np.ndarray:

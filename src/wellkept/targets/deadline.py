@@ -30,15 +30,17 @@ def parse(sentence: str) -> Question | None:
     after = " ".join(f"WHEN {sql_text(kind)} THEN {microseconds(length)}" for kind, length in deadlines)
     competing = [code.strip() for code in match["unless"].split(",")] if match["unless"] else []
     same, ended = sql_any_code([match["code"]]), sql_any_code(competing) or "FALSE"
-    sql = f"""
+    visits = f"""
 WITH latest AS (
   SELECT p.point, MAX(e.happened) AS happened, MAX_BY(e.text, e.sequence) AS kind
   FROM points p JOIN events e ON e.subject_id = p.subject_id AND ({same}) AND e.known <= p.moment
   GROUP BY p.point
 ), expected AS (
-  SELECT p.point, p.subject_id, p.moment, l.happened + CASE l.kind {after} END AS deadline
+  SELECT p.point, p.subject_id, p.moment, l.kind, l.happened AS visited,
+         l.happened + CASE l.kind {after} END AS deadline
   FROM points p LEFT JOIN latest l ON l.point = p.point
-)
+)"""
+    sql = f"""{visits}
 SELECT p.point, p.deadline AS known,
        CASE WHEN p.deadline IS NULL OR p.deadline <= p.moment THEN NULL
             WHEN COUNT(CASE WHEN ({same}) AND e.happened >= p.moment THEN 1 END) > 0 THEN FALSE
@@ -47,4 +49,14 @@ SELECT p.point, p.deadline AS known,
 FROM expected p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.known > p.moment AND e.happened <= p.deadline AND (({same}) OR ({ended}))
 GROUP BY p.point, p.moment, p.deadline"""
-    return Question(sql, codes=(match["code"], *competing))
+
+    def follow_up(until: int) -> str:
+        return f"""{visits}
+SELECT p.point, p.moment, p.visited, p.kind, p.deadline,
+       MIN(CASE WHEN ({same}) AND e.happened >= p.moment THEN e.happened END) AS returned,
+       MIN(CASE WHEN {ended} THEN e.happened END) AS ended
+FROM expected p LEFT JOIN events e
+  ON e.subject_id = p.subject_id AND e.known > p.moment AND e.known <= {until} AND (({same}) OR ({ended}))
+GROUP BY p.point, p.moment, p.visited, p.kind, p.deadline"""
+
+    return Question(sql, codes=(match["code"], *competing), follow_up=follow_up)
