@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wellkept import jobs
+from wellkept.examples import examples
 from wellkept.leaks import CHECKS, Evidence, Finding
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 from wellkept.spec import Automatic, load_spec
-from wellkept.training import examples, train
+from wellkept.training import train
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -55,8 +55,9 @@ def make(chosen: argparse.Namespace) -> None:
 
     from wellkept.bundles import Bundle, write_bundle
     from wellkept.encoding import fit_encoder
-    from wellkept.estimators import Outcomes, fit_trees
-    from wellkept.training import fold_of
+    from wellkept.estimators import fit_trees
+    from wellkept.examples import fold_of
+    from wellkept.learning import Outcomes
 
     random = np.random.default_rng(3)
     features = _features()

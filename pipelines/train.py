@@ -8,10 +8,12 @@ from pathlib import Path
 
 from wellkept import jobs
 from wellkept.evaluating import evaluate
+from wellkept.everybody import everybody
+from wellkept.examples import examples
 from wellkept.listing import report_lines
 from wellkept.settings import load_settings
 from wellkept.spec import load_spec
-from wellkept.training import examples, train
+from wellkept.training import train
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
     data = examples(snapshot, spec)
     trained = jobs.without_leaks(train(data, spec), data, spec, snapshot, frozenset(chosen.accept))
     report = evaluate(trained, data, spec)
-    bundle = jobs.bundle_of(trained, data, spec, report)
+    bundle = jobs.bundle_of(trained, data, spec, report, everybody(snapshot, spec, data, trained))
     version = jobs.register(trained, data, bundle, snapshot, settings)
     folder = jobs.promote_version(spec.target, version, settings)
 

@@ -14,8 +14,10 @@ from tests.conftest import points_table
 from wellkept.bundles import Bundle
 from wellkept.catalogue import Feature
 from wellkept.encoding import Encoder, fit_encoder
-from wellkept.estimators import Outcomes, fit_logistic, fit_trees
+from wellkept.estimators import fit_trees
 from wellkept.history import past
+from wellkept.learning import Outcomes
+from wellkept.logistic import fit_logistic
 from wellkept.spec import Label, Points, Spec, Trees
 
 ROWS, FOLDS = 600, 3

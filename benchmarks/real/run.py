@@ -70,9 +70,10 @@ def run(name: str, study: Study) -> dict:
     """One study from file to figures, in a temporary folder."""
     from wellkept import jobs
     from wellkept.evaluating import evaluate, plain
+    from wellkept.examples import examples
     from wellkept.settings import Settings
     from wellkept.spec import load_spec
-    from wellkept.training import examples, train
+    from wellkept.training import train
 
     started = time.perf_counter()
     settings = Settings(subject_key=KEY)

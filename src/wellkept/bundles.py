@@ -29,7 +29,8 @@ from wellkept.bundle_files import UNREADABLE, from_json, read_files, shown, to_j
 from wellkept.calibrating import sigmoid
 from wellkept.encoding import UNKNOWN, Encoder
 from wellkept.errors import BundleRefused, InputRefused
-from wellkept.estimators import Estimator, estimator_from
+from wellkept.estimators import estimator_from
+from wellkept.learning import Estimator
 from wellkept.spec import Spec
 
 GOLDEN_ROWS = 16

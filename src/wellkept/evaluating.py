@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
+from wellkept.examples import Examples, fold_of
 from wellkept.hazard_control import control_risk
 from wellkept.intervals import Estimate, mean_over
 from wellkept.performance import metrics
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
-from wellkept.training import Examples, Trained, fold_of, logistic_contestant
+from wellkept.training import Contestant, Trained, logistic_contestant
 from wellkept.visiting import gaps, rhythm
 
 RESAMPLES = 200
@@ -28,6 +29,7 @@ def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | No
     Beside both contestants stand `baseline`, when the model's TOML names one: a logistic regression on the one
     feature that people go by today; and what it names in `beside`. With the hazard, both it and the shipped contestant
     have `came_true_<kind>` and `stated_<kind>` of each kind of care: means over its rows, where there are enough.
+    With a second head, contestants have `nps_stated` and `nps_answered`, the net promoter score, from -1 to 1.
     """
     rows = data.test_rows if rows is None else rows
     risk = {name: contestant.risk for name, contestant in trained.contestants.items()}
@@ -38,6 +40,8 @@ def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | No
         name: metrics(data.label[rows], stated[rows], data.subject[rows], resamples=RESAMPLES)
         for name, stated in risk.items()
     }
+    for name, contestant in trained.contestants.items():
+        report[name] |= _net_promoter(contestant, data, spec, rows)
     if data.control is not None:
         for name in {trained.shipped.estimator.kind, "hazard"} & set(report):
             report[name] |= _by_kind(data, data.control.rows["kind"].to_numpy(), risk[name], rows)
@@ -61,6 +65,17 @@ def _baseline(data: Examples, spec: Spec) -> np.ndarray:
     if not encoder.features:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} never varies over the training rows")
     return logistic_contestant(encoder.matrix(data.features), data, spec).risk
+
+
+def _net_promoter(contestant: Contestant, data: Examples, spec: Spec, rows: np.ndarray) -> dict[str, Estimate]:
+    if contestant.second_risk is None or data.grade is None or spec.label.second_cut is None:
+        return {}
+    stated = 1 - contestant.second_risk - contestant.risk
+    answered = (data.grade > spec.label.second_cut).astype(float) - data.label
+    return {
+        f"nps_{what}": mean_over(values[rows], data.subject[rows], resamples=RESAMPLES)
+        for what, values in (("stated", stated), ("answered", answered))
+    }
 
 
 def _by_kind(data: Examples, kind: np.ndarray, risk: np.ndarray, rows: np.ndarray) -> dict[str, Estimate]:

@@ -9,16 +9,18 @@ import pyarrow.compute as pc
 
 from wellkept.asking import invited
 from wellkept.calibrating import sigmoid
-from wellkept.estimators import Estimator, Outcomes, fit_logistic
 from wellkept.evaluating import triple
+from wellkept.examples import Examples, fold_of
 from wellkept.history import FeatureQuery
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import question
+from wellkept.learning import Estimator, Outcomes
+from wellkept.logistic import fit_logistic
 from wellkept.nonresponse import Answers, corrected, enough, levels, moved
 from wellkept.parts import discover
 from wellkept.spec import Spec
-from wellkept.training import Examples, Trained, fold_of
+from wellkept.training import Trained
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from wellkept.deriving import concerns, derived
 from wellkept.errors import BundleRefused, InputRefused, NotEnoughData, SpecRefused
 from wellkept.evaluating import Report, evaluate, plain
 from wellkept.everybody import Everybody, everybody
+from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
 from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
 from wellkept.history import FeatureQuery, engine
@@ -31,7 +32,7 @@ from wellkept.scoring import hold_if_odd, score
 from wellkept.settings import Settings
 from wellkept.snapshots import together
 from wellkept.spec import Spec, load_spec
-from wellkept.training import Examples, Trained, examples, train
+from wellkept.training import Trained, train
 
 CHUNK = 50_000
 

@@ -26,6 +26,7 @@ from wellkept.contracts import TIME
 from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
 from wellkept.everybody import everybody
+from wellkept.examples import Examples, examples, fold_of
 from wellkept.history import FeatureQuery
 from wellkept.intervals import multiplicities
 from wellkept.journeys import Snapshot
@@ -34,16 +35,7 @@ from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.settings import Settings
 from wellkept.spec import Spec
 from wellkept.threads import available_threads
-from wellkept.training import (
-    Contestant,
-    Examples,
-    Trained,
-    examples,
-    fold_of,
-    logistic_contestant,
-    train,
-    trees_contestant,
-)
+from wellkept.training import Contestant, Trained, logistic_contestant, train, trees_contestant
 from wellkept.visiting import gaps, rhythm
 
 Say = Callable[[str], None]

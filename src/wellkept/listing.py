@@ -56,6 +56,9 @@ def report_lines(facts: Mapping) -> list[str]:
     names = list(facts["test"])
     for start in range(0, len(names), ACROSS):
         lines += _side_by_side(facts, names[start : start + ACROSS])
+    if (score := facts["test"][facts["shipped"]]).keys() >= {"nps_stated", "nps_answered"}:
+        stated, answered = (_estimate([100 * v for v in score[name]], 1) for name in ("nps_stated", "nps_answered"))
+        lines.append(f"net promoter score of the test rows: stated {stated}, answered {answered}")
     lines += _control_lines(facts["test"][facts["shipped"]], facts["test"].get("hazard", {}))
     return lines + (_everybody_lines(facts["everybody"]) if "everybody" in facts else [])
 
@@ -123,9 +126,9 @@ def _side_by_side(facts: Mapping, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _estimate(triple: list[float]) -> str:
-    value, low, high = triple
-    return f"{value:.3f} [{low:.3f} to {high:.3f}]"
+def _estimate(triple: list[float], digits: int = 3) -> str:
+    value, low, high = (f"{number:.{digits}f}" for number in triple)
+    return f"{value} [{low} to {high}]"
 
 
 def _first_line(module: object) -> str:

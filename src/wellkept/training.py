@@ -1,9 +1,4 @@
-"""Points and labels -> a fitted, calibrated contestant, and what it can be trusted with.
-
-Evaluation is honest in two ways at once. In time: members train on what was known before the test period, and the
-test rows lie after it. By patient: every row is judged by the member whose training left that patient out. Where all
-rows have one date (`split.by = "subject"`), only the second applies, and the calibrator is fitted across folds.
-"""
+"""Examples in; both contestants, fitted and calibrated, and the one that ships, out."""
 
 from __future__ import annotations
 
@@ -14,88 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellkept.asking import as_asked
-from wellkept.automatic import automatic_features, common_codes
 from wellkept.calibrating import calibrate_logistic, sigmoid
-from wellkept.catalogue import Feature, features_of
 from wellkept.encoding import Encoder, fit_encoder
-from wellkept.errors import NotEnoughData, SpecRefused
-from wellkept.estimators import Estimator, Fitted, Outcomes, fit_logistic, fit_trees
-from wellkept.hazard_control import Control, followed_visits
-from wellkept.history import FeatureQuery
+from wellkept.errors import NotEnoughData
+from wellkept.estimators import fit_trees
+from wellkept.examples import Examples
 from wellkept.intervals import Estimate
-from wellkept.journeys import Snapshot
-from wellkept.labelling import cohort, labels, question
-from wellkept.parts import discover
+from wellkept.learning import Estimator, Fitted, Outcomes
+from wellkept.logistic import fit_logistic
 from wellkept.performance import paired_difference
-from wellkept.spec import Spec, matches
-from wellkept.visiting import refuse_rules, visiting_at
+from wellkept.spec import Spec
 
-FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
 FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The rows that a model is made of and judged by.
-
-    `points` fits LABELS, every label known, sorted by time; `features` has the same rows. `role` is one of
-    ROLES by row; `fold` is the fold of the row's patient. `visiting` has, for the rules of `beside`, one row a training
-    patient: the visits that were known when the test period began. `control` is what the hazard learns from, if named.
-    `is_answer` says that labels are answers, and `modes` names the ways of asking for them, the reference first.
-    """
-
-    points: pa.Table
-    features: pa.Table
-    catalogue: list[Feature]
-    role: np.ndarray
-    fold: np.ndarray
-    visiting: pa.Table | None = None
-    control: Control | None = None
-    is_answer: bool = False
-    modes: tuple[str, ...] = ("",)
-
-    @property
-    def label(self) -> np.ndarray:
-        return self.points["label"].to_numpy().astype(bool)
-
-    @property
-    def subject(self) -> np.ndarray:
-        return self.points["subject_id"].to_numpy()
-
-    def rows(self, *roles: str) -> np.ndarray:
-        """Positions of the rows with one of these roles."""
-        return np.flatnonzero(np.isin(self.role, roles))
-
-    @property
-    def grade(self) -> np.ndarray | None:
-        """The whole answers, the smaller the more they are true; None where the label is all there is."""
-        grade = self.points["grade"]
-        return None if grade.null_count else grade.to_numpy().astype(float)
-
-    @property
-    def mode(self) -> np.ndarray:
-        """How each answer was asked for, as a place in `modes`; the reference where that is not recorded."""
-        return pc.fill_null(pc.index_in(self.points["mode"], pa.array(self.modes)), 0).to_numpy().astype(int)
-
-    @property
-    def fitted_rows(self) -> np.ndarray:
-        """Where contestants learn: all that was known before the test period (DECISIONS 12)."""
-        return self.rows("train", "calibrate")
-
-    @property
-    def calibration_rows(self) -> np.ndarray:
-        """Where probabilities are calibrated and contestants compared."""
-        return self.rows("calibrate") if "calibrate" in self.role else self.rows("train")
-
-    @property
-    def test_rows(self) -> np.ndarray:
-        """Where performance is stated; where all rows have one date, all of them."""
-        return self.rows("test") if "test" in self.role else self.rows("train")
-
-
-ROLES = ("train", "calibrate", "test", "embargo")
-
 
 @dataclass(frozen=True)
 class Contestant:
@@ -133,43 +58,6 @@ class Trained:
     reference_rate: float
     facts: dict[str, str]
 
-
-def examples(snapshot: Snapshot, spec: Spec) -> Examples:
-    """Points with known labels, their roles and their features.
-
-    Raises
-    ------
-    NotEnoughData
-        Too few labels of either kind to train and judge.
-    """
-    asked = question(spec.label.true_when, discover("targets"))
-    points = cohort(snapshot, spec.points)
-    if points.num_rows == 0:
-        what = spec.points.each or "the time"
-        raise NotEnoughData("no_points", f"[points] finds nobody: is {what} written as in the journeys, and does "
-                            "anybody meet `where`?")  # fmt: skip
-    points = as_asked(snapshot, labels(snapshot, points, asked), spec.asked)
-    points = points.filter(points["label"].is_valid())
-    if points.num_rows == 0:
-        raise NotEnoughData("too_few_labels", "not one point has a label that is known: is the code written as in the "
-                            f"journeys, and is its window over for anybody? ({spec.label.true_when})")  # fmt: skip
-    fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
-    role = _roles(points, spec)
-    _enough(points, role)
-    training = points.filter(pa.array(role == "train")).select(["subject_id", "prediction_time", "encounter_id"])
-    catalogue = _catalogue(snapshot, training, spec)
-    if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
-        raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
-    refuse_rules(catalogue, spec)
-    query = FeatureQuery({f.name: f.expression for f in catalogue})
-    table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
-    visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
-    control = None
-    if "hazard" in spec.beside:
-        control = followed_visits(snapshot, points, spec, asked, catalogue=catalogue, until=_test_begins(points, role))
-    return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec))
-
-
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
     """Fit both contestants, calibrate them, and choose the simpler one unless trees are clearly better."""
     encoder = fit_encoder(data.catalogue, data.features, data.rows("train"))
@@ -189,90 +77,6 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
         f"[{difference.low:+.4f} to {difference.high:+.4f}] on calibration rows")
     reference = float(data.label[data.calibration_rows].mean())
     return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
-
-
-def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """A fold for each patient, the same in every run: SplitMix64 of the id and the seed."""
-    with np.errstate(over="ignore"):
-        x = subject_ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((x ^ (x >> np.uint64(31))) % np.uint64(folds)).astype(np.int64)
-
-
-def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
-    """Train and calibrate on what was known when the test period began; what became known later is an embargo.
-
-    What became known last calibrates: by the time of the points, no question of a long window would be among it.
-    """
-    if spec.split.by == "subject":
-        return np.full(points.num_rows, "train", dtype=object)
-    at = _micros(points["prediction_time"])
-    if len(at) == 0:
-        return np.full(0, "train", dtype=object)
-    if at.min() == at.max():
-        raise SpecRefused("split", "all points have one time: write [split] by = \"subject\"")
-    test_from = np.quantile(at, 1 - spec.split.test_share, method="lower")
-    known = _micros(points["known_at"])
-    before = np.flatnonzero((at < test_from) & (known <= test_from))
-    role = np.where(at >= test_from, "test", "embargo").astype(object)
-    if len(before):
-        calibrate_from = np.quantile(known[before], 1 - spec.split.calibration_share, method="lower")
-        role[before] = np.where(known[before] < calibrate_from, "train", "calibrate")
-    return role
-
-
-def _visiting(snapshot: Snapshot, points: pa.Table, role: np.ndarray, catalogue: list[Feature]) -> pa.Table:
-    """At one moment for all: points lie where visits were, and what is seen of visits there is no fair sample."""
-    subjects = pc.unique(points["subject_id"].filter(pa.array(role == "train")))
-    return visiting_at(snapshot, subjects, _test_begins(points, role), catalogue)
-
-
-def _test_begins(points: pa.Table, role: np.ndarray) -> pa.Scalar:
-    """When the test period begins; where all rows serve as test rows, their end."""
-    at = points["prediction_time"]
-    return pc.min(at.filter(pa.array(role == "test"))) if "test" in role else pc.max(at)
-
-
-def _micros(times: pa.ChunkedArray) -> np.ndarray:
-    return pc.cast(times, pa.int64()).to_numpy()
-
-
-def _enough(points: pa.Table, role: np.ndarray) -> None:
-    label = points["label"].to_numpy().astype(bool) if points.num_rows else np.zeros(0, bool)
-    for name in dict.fromkeys([*(["train"] if len(label) == 0 else []), *role]):
-        if name == "embargo":
-            continue
-        events, others = int(label[role == name].sum()), int((~label[role == name]).sum())
-        if min(events, others) < FEWEST_EVENTS:
-            raise NotEnoughData(
-                "too_few_labels",
-                f"{name} rows: {events} true and {others} false labels, at least {FEWEST_EVENTS} of each are needed; "
-                "ingest more history, or ask a shorter question",
-            )
-    if "train" not in role:
-        raise NotEnoughData("too_few_labels", "no label was known before the test period: a longer history is needed")
-
-
-def _catalogue(snapshot: Snapshot, training: pa.Table, spec: Spec) -> list[Feature]:
-    features = features_of(tuple(name for name in spec.families if name != "auto"))
-    if "auto" in spec.families:
-        facts = common_codes(snapshot, training, spec.automatic, spec.audit)
-        features += automatic_features(facts, spec.automatic.windows, snapshot.codes)
-    return [replace(f, protected=any(matches(code, spec.protected) for code in f.codes)) for f in features]
-
-
-def _modes(points: pa.Table, spec: Spec) -> tuple[str, ...]:
-    """The ways of asking, the reference first: the one that the model's TOML names, or else the commonest."""
-    counts = {c["values"]: c["counts"] for c in pc.value_counts(points["mode"]).to_pylist() if c["values"] is not None}
-    if spec.asked is None or not counts:
-        return ("",)
-    reference = spec.asked.reference or max(counts, key=lambda mode: (counts[mode], mode))
-    if reference not in counts:
-        raise SpecRefused("asked", f"[asked] reference = {reference!r} is no way in which an answer was asked for: "
-                          f"there are {', '.join(sorted(counts))}")  # fmt: skip
-    return (reference, *sorted(counts.keys() - {reference}))
-
 
 def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
     """What a contestant learns from on these rows.
@@ -339,4 +143,3 @@ def _facts(data: Examples, encoder: Encoder) -> dict[str, str]:
     }
     counts = {f"{role}_rows": str(int((data.role == role).sum())) for role in dict.fromkeys(data.role)}
     return {**spans, **counts, "features": str(len(encoder.features)), "columns": str(len(encoder.columns))}
-

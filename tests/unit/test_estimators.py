@@ -12,7 +12,9 @@ import pytest
 
 from tests.bundling import FOLDS, ROWS, bundle, labels, spec, values
 from wellkept.bundles import Bundle
-from wellkept.estimators import LIMIT, LogisticRegression, Outcomes, estimator_from, fit_logistic, fit_trees
+from wellkept.estimators import estimator_from, fit_trees
+from wellkept.learning import Outcomes
+from wellkept.logistic import LIMIT, LogisticRegression, fit_logistic
 from wellkept.spec import Logistic
 
 EXACT = 1e-5

@@ -12,10 +12,11 @@ import pytest
 from tests.conftest import batch_of, events_table
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.evaluating import Report, evaluate, plain
+from wellkept.examples import Examples, examples
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.listing import report_lines
 from wellkept.spec import Spec, load_spec
-from wellkept.training import Examples, examples, train
+from wellkept.training import train
 
 AWAY = {
     "target": "away",

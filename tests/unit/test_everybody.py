@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from tests.conftest import batch_of, day, events_table, points_table
-from wellkept.asking import Invited, invited, without_follow_up
+from wellkept.asking import Invited, as_asked, invited
 from wellkept.errors import SpecRefused
 from wellkept.everybody import Everybody, everybody
+from wellkept.examples import Examples, examples
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.labelling import labels, question
 from wellkept.listing import METRICS, report_lines
 from wellkept.parts import discover
 from wellkept.spec import Spec
-from wellkept.training import Examples, Trained, examples, train
+from wellkept.training import Trained, train
 
 ASKED = {"by": "INVITED", "follow_up": "again"}
 SPEC = {
@@ -88,8 +89,8 @@ def test_a_later_point_whose_window_holds_the_follow_up_learns_nothing_from_it(s
     snapshot = store([*visit(1, 10, SMS, (22, "INVITED", "again"), (22, "ANSWER", 2.0)), THE_END])
     points = labels(snapshot, points_table((1, 11, "e1-10.000"), (1, 15, "e1-10.000")), QUESTION)
     assert points["label"].to_pylist() == [None, True]
-    assert without_follow_up(snapshot, points, Spec(**SPEC).asked)["label"].to_pylist() == [None, None]
-    assert without_follow_up(snapshot, points, None)["label"].to_pylist() == [None, True]
+    assert as_asked(snapshot, points, Spec(**SPEC).asked)["label"].to_pylist() == [None, None]
+    assert as_asked(snapshot, points, None)["label"].to_pylist() == [None, True]
 
 
 def test_a_label_that_nobody_is_asked_for_is_refused(store: Callable) -> None:

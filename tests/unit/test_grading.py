@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from wellkept.estimators import Outcomes, fit_trees
+from wellkept.estimators import fit_trees
 from wellkept.grading import MOST_LEVELS, GradedLoss
+from wellkept.learning import Outcomes
 from wellkept.spec import Label, Points, Spec, Trees
 
 

@@ -14,12 +14,13 @@ import pytest
 
 from tests.conftest import batch_of, events_table
 from wellkept.errors import LeakFound, SpecRefused
+from wellkept.examples import examples
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.leaks import CHECKS, Evidence, Finding, check_leaks, facts_of, lines_of, refuse_leaks
 from wellkept.leaks.evidence import auroc, auroc_difference, auroc_estimate
 from wellkept.spec import Spec
-from wellkept.training import examples, train
+from wellkept.training import train
 
 FAST = {"trees": {"rounds": 20, "learning_rate": 0.2, "columns": 1.0}, "logistic": {"inverse_penalties": [0.1]}}
 ASKED = {

@@ -11,9 +11,10 @@ import pytest
 from tests.conftest import batch_of, events_table
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.evaluating import evaluate, plain
+from wellkept.examples import Examples, examples, fold_of
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.spec import Spec
-from wellkept.training import Examples, Trained, examples, fold_of, train
+from wellkept.training import Trained, train
 
 SMALL = {
     "target": "unhappy",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from wellkept.errors import LeakFound, SpecRefused
+from wellkept.examples import Examples
 from wellkept.journeys import Snapshot
 from wellkept.leaks.ceilings import identity_order, single_feature
 from wellkept.leaks.evidence import Evidence, Finding
@@ -17,7 +18,7 @@ from wellkept.leaks.replay import future_shuffle, time_travel_replay
 from wellkept.leaks.standing import current_state
 from wellkept.leaks.timing import day_later, decay
 from wellkept.spec import Spec
-from wellkept.training import Examples, Trained
+from wellkept.training import Trained
 
 __all__ = ["CHECKS", "Evidence", "Finding", "check_leaks", "facts_of", "lines_of", "refuse_leaks"]
 

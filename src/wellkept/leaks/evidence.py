@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from wellkept.catalogue import Feature
 from wellkept.encoding import Encoder
+from wellkept.examples import Examples
 from wellkept.history import engine
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import Question, question
 from wellkept.parts import discover
 from wellkept.spec import Spec, matches
-from wellkept.training import Examples, Trained
+from wellkept.training import Trained
 
 FEWEST = 50  # of each kind of label: below this an AUROC has a standard error of .04 and more
 AS_STORED = f"""e.subject_id,

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from wellkept.contracts import TIME
 from wellkept.encoding import Encoder
-from wellkept.estimators import Outcomes, fit_logistic
 from wellkept.history import FeatureQuery, engine
 from wellkept.labelling import sql_any_code
 from wellkept.leaks.evidence import Evidence, Finding, auroc_difference, costliest, without
+from wellkept.learning import Outcomes
+from wellkept.logistic import fit_logistic
 from wellkept.spec import Logistic
 
 JUDGED, FITTED = 3000, 4000  # points, one a patient
