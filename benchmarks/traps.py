@@ -14,11 +14,10 @@ among those that software cannot see.
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,16 +32,15 @@ from wellkept.judging import judge
 from wellkept.leaks import check_leaks
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
-from wellkept.simulator.access_tables import UNIT_ERROR_SITE
 from wellkept.simulator.disguises import ONE_OF_THESE
 from wellkept.simulator.drifting import DRIFTS
-from wellkept.spec import Automatic, Spec, load_spec
+from wellkept.spec import Spec, load_spec
 from wellkept.training import examples, train
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DETRACTOR, NO_RETURN = "detractor_risk", "no_return"
-TRAPS: dict[str, tuple[str, tuple[str, ...]]] = {  # the simulator's name -> its number, and the targets that it misleads
+TRAPS: dict[str, tuple[str, tuple[str, ...]]] = {  # the simulator's name -> its number, the targets that it misleads
     "loop-closed": ("T1", (DETRACTOR,)),
     "account-status": ("T2", (NO_RETURN,)),
     "late-bills": ("T3", (DETRACTOR,)),
@@ -59,7 +57,6 @@ TRAPS: dict[str, tuple[str, tuple[str, ...]]] = {  # the simulator's name -> its
     "courtesy-letter": ("T14", (DETRACTOR,)),
     "apology-letter": ("T15", (DETRACTOR,)),
 }
-NEVER = ("SURVEY//INVITED", "COMMENT//TEXT", "INTERVENTION//DONE")  # our own doing, and free text
 # an honest export with another seed of the model moves them by .003, 2 % and 2 % (12,000 patients, five seeds)
 LESS = {"auroc": 0.01, "rmse": 0.05, "level": 0.05}
 PERSON: set[str] = set()  # software cannot see these: docs/leaks.md says how a person would
@@ -67,11 +64,22 @@ PERSON: set[str] = set()  # software cannot see these: docs/leaks.md says how a 
 
 @dataclass(frozen=True)
 class System:
-    """An ingested export and its truth."""
+    """An ingested export and its truth, and how near models came to it."""
 
     export: Path
     snapshot: Snapshot
     truth: pa.Table
+    reached: dict[tuple[str, str], Nearness] = field(default_factory=dict)
+
+    def nearness(self, spec: Spec, where: str, mask: pa.Array) -> Nearness:
+        """`wellkept judge`'s figures of the model that ships, of some rows of the truth, which `where` names."""
+        key = (spec.digest, where)
+        if key not in self.reached:
+            rank, rmse, level = judge(self.snapshot, self.truth.filter(mask), spec, say=lambda _: None)[:3]
+            # freed of the ceiling that it is stated by: a trap may change what the features could reach
+            auroc = 0.5 + rank.value * (rank.worst["ceiling AUROC"] - 0.5)
+            self.reached[key] = Nearness(auroc, rmse.value, level.worst["all"])
+        return self.reached[key]
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def sprung(name: str, seed: int, patients: int, twin: System) -> Iterator[bool]:
         try:
             system = ingested(Path(folder), patients, seed, name)
         except (InputRefused, InputHeld) as error:
-            print(f"{number} {name} seed {seed}: caught at ingest: {error.code}: {error}", flush=True)
+            print(f"{number} {name} seed {seed}: caught at ingest: {str(error).splitlines()[0]}", flush=True)
             yield True
             return
         for target in targets:
@@ -145,7 +153,7 @@ def outcome(name: str, system: System, twin: System, spec: Spec) -> tuple[bool, 
         return True, f"caught by {', '.join(failed)}"
     verdicts, words = [], []
     for where, mask in touched(name, system).items():
-        there, honest = (nearness(s.snapshot, s.truth.filter(mask), spec) for s in (system, twin))
+        there, honest = system.nearness(spec, where, mask), twin.nearness(spec, where, mask)
         verdicts.append(there.as_good_as(honest))
         words.append(f"{where} {there}, honest export {honest}")
     return all(verdicts), f"{'survived' if all(verdicts) else 'GOT THROUGH'}: {'; '.join(words)}"
@@ -153,17 +161,15 @@ def outcome(name: str, system: System, twin: System, spec: Spec) -> tuple[bool, 
 
 def touched(name: str, system: System) -> dict[str, pa.Array]:
     """Rows of the truth: all, and where a trap is about a few of them, those."""
-    truth = system.truth
-    parts = {"all:": pa.repeat(pa.scalar(True), len(truth))}
-    sites = pq.read_table(system.export / "sites.parquet")["site"].cast(pa.string())
-    if name == "unit-error":
-        parts["that site:"] = pc.equal(truth["site"].cast(pa.string()), sites[UNIT_ERROR_SITE])
+    encounters, patients, at = (system.truth[c].cast(pa.string()) for c in ("encounter_id", "patient_id", "site"))
+    parts = {"all:": pa.repeat(pa.scalar(True), len(at))}
+    sites = pq.read_table(system.export / "sites.parquet")["site"].cast(pa.string()).combine_chunks()
     if name == "suppressed-surveys":
-        parts["these sites:"] = pc.is_in(truth["site"].cast(pa.string()), sites[::ONE_OF_THESE].combine_chunks())
+        parts["these sites:"] = pc.is_in(at, sites[::ONE_OF_THESE])
     if name == "duplicate-patients":
         visits = pq.read_table(system.export / "encounters.parquet", columns=["visit_id", "patient_id"])
-        new = pc.invert(pc.is_in(visits["patient_id"].cast(pa.string()), truth["patient_id"].cast(pa.string()).combine_chunks()))
-        parts["under the second name:"] = pc.is_in(truth["encounter_id"], visits.filter(new)["visit_id"].combine_chunks())
+        second = pc.invert(pc.is_in(visits["patient_id"].cast(pa.string()), patients.combine_chunks()))
+        parts["under the second name:"] = pc.is_in(encounters, visits.filter(second)["visit_id"].combine_chunks())
     return parts
 
 
@@ -183,8 +189,7 @@ def ingested(folder: Path, patients: int, seed: int, trap: str = "") -> System:
 def specs(target: str) -> dict[str, Spec]:
     """The model as it ships, and with automatic features beside its own."""
     ships = load_spec(MODELS / f"{target}.toml")
-    more = {"features": (*ships.families, "auto"), "automatic": Automatic(exclude=NEVER)}
-    return {"ships": ships, "auto": ships.model_copy(update=more)}
+    return {"ships": ships, "auto": ships.model_copy(update={"features": (*ships.families, "auto")})}
 
 
 def failing(system: System, spec: Spec) -> list[str]:
@@ -192,12 +197,6 @@ def failing(system: System, spec: Spec) -> list[str]:
     data = examples(system.snapshot, spec)
     findings = check_leaks(system.snapshot, spec, data, train(data, spec))
     return [f"{f.check} ({f.feature} {f.value:.3f})" for f in findings if f.holds is False]
-
-
-def nearness(snapshot: Snapshot, truth: pa.Table, spec: Spec) -> Nearness:
-    """`wellkept judge`'s figures of the shipped contestant, the AUROC freed of the ceiling that it is stated by."""
-    rank, rmse, level = judge(snapshot, truth, spec, say=lambda _: None)[:3]
-    return Nearness(0.5 + rank.value * (rank.worst["ceiling AUROC"] - 0.5), rmse.value, level.worst["all"])
 
 
 if __name__ == "__main__":

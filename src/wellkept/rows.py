@@ -66,6 +66,14 @@ class Rows:
         """A column of times as the clocks of the table's zone show them."""
         return pd.Series(self.time(column).to_pandas()).dt.tz_convert(self.mapping.timezone)
 
+    @property
+    def unzoned(self) -> list[str]:
+        """Columns of times without an offset, read as UTC only because the mapping names no zone."""
+        if "timezone" in self.mapping.model_fields_set:
+            return []
+        times = sorted(column for column, kind in self._converted if kind == "time")
+        return [column for column in times if converting.lacks_offset(self.table[column])]
+
     def note(self, rule: str, column: str, mask: np.ndarray) -> None:
         """Remember which rows break a rule."""
         if mask.any():
@@ -105,7 +113,8 @@ class Rows:
                 self._hold("distribution", expect.column, "the median is not where it is expected (unit?)", accept)
             first = self._first_rows(expect, low, high)
             if len(first):
-                message = f"{len(first)} medians by {' and '.join(expect.groups)} are not where they are expected (unit?)"
+                by = " and ".join(expect.groups)
+                message = f"{len(first)} medians by {by} are not where they are expected (unit?)"
                 self._hold("distribution", expect.column, message, accept, first)
 
     def check_expected(self) -> None:

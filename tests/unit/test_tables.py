@@ -277,6 +277,30 @@ def test_a_delivery_that_is_not_as_expected_is_held_until_accepted(expect: str, 
     assert read(tmp_path, now=NOW, limits=Limits(accept=frozenset({code}))).rows == 4
 
 
+@pytest.mark.parametrize(
+    ("time", "top", "noted"),
+    [
+        ("2026-01-05T09:00", "", True),
+        ("2026-01-05T09:00", 'timezone = "America/New_York"', False),
+        ("2026-01-05T09:00", 'timezone = "UTC"', False),
+        ("2026-01-05T09:00Z", "", False),
+        ("2026-01-05T09:00-05:00", "", False),
+        ("2026-01-05", "", False),
+    ],
+)
+def test_a_clock_whose_zone_nobody_named_is_noted(time: str, top: str, noted: bool, tmp_path: Path) -> None:
+    batch = batch_of(tmp_path, '[[event]]\ncode = "A"\nevent_at = "at"', f"who at\n1 2026-01-04\n2 {time}", top=top)
+    assert [note for note in batch.notes if "timezone" in note] == (
+        ["t.csv: at: no offset, read as UTC: say which `timezone` they are in"] if noted else [])
+
+
+def test_a_parquet_column_without_a_zone_is_noted_too(tmp_path: Path) -> None:
+    mapping, naive = '[[event]]\ncode = "A"\nevent_at = "at"', pa.array([0], pa.timestamp("us"))
+    for column, notes in ((naive, 1), (naive.cast(pa.timestamp("us", "UTC")), 0)):
+        batch = batch_of(tmp_path, mapping, pa.table({"who": ["1"], "at": column}))
+        assert sum("timezone" in note for note in batch.notes) == notes
+
+
 def calls(**odd: str) -> str:
     """Two sites with 20 calls each in January and in February, February of `b` from row 61 on; some may be odd."""
     return "who site at n\n" + "\n".join(
