@@ -20,6 +20,7 @@ from wellkept.contracts import LARGEST_NUMBER, TIME
 NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 NON_FINITE = r"(?i)^[+-]?(nan|inf|infinity)$"
 INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+CLOCK = r"[0-9][T ][0-9]{2}:"
 OFFSET = r"(Z|[T ].*[+-][0-9]{2}:?[0-9]{2})$"
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 FLAGS = (("1", "0"), ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
@@ -112,6 +113,15 @@ def to_time(column: pa.ChunkedArray, missing: tuple[str, ...], timezone: str) ->
     beyond = mask_of(pc.or_(pc.less(times, FIRST_MOMENT), pc.greater(times, LAST_MOMENT)))
     times = pc.if_else(pa.array(beyond), pa.scalar(None, TIME), times)
     return times, {**masks, "date": masks.get("date", False) | beyond}
+
+
+def lacks_offset(column: pa.ChunkedArray) -> bool:
+    """Does any time of day in it stand without an offset?"""
+    column = _plain(column)
+    if _is_text(column.type):
+        clock, offset = (mask_of(pc.match_substring_regex(column, pattern)) for pattern in (CLOCK, OFFSET))
+        return bool((clock & ~offset).any())
+    return pa.types.is_timestamp(column.type) and column.type.tz is None
 
 
 def stamps_in_utc(column: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:

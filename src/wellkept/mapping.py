@@ -133,12 +133,21 @@ class Expect(Strict):
     column: str
     median_between: tuple[float, float] | None = None
     null_share_below: float | None = None
+    each: str = ""
+    monthly: str = ""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.median_between is None and self.null_share_below is None:
             raise ValueError("an [[expect]] has `median_between` or `null_share_below`")
+        if self.groups and self.median_between is None:
+            raise ValueError("`each` and `monthly` go with `median_between`")
         return self
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns that make the groups whose medians are looked at, too."""
+        return tuple(column for column in (self.each, self.monthly) if column)
 
 
 class TableMapping(Strict):
@@ -177,7 +186,8 @@ class TableMapping(Strict):
         """Every column that the mapping reads, once, in order of first use."""
         checked = [c for check in self.check for c in (check.column, check.not_after) if c]
         events = [c for event in self.event for c in event.columns]
-        return tuple(dict.fromkeys([self.subject, *self.key, *events, *checked, *(e.column for e in self.expect)]))
+        expected = [c for expect in self.expect for c in (expect.column, *expect.groups)]
+        return tuple(dict.fromkeys([self.subject, *self.key, *events, *checked, *expected]))
 
 
 def load_mapping(path: Path) -> TableMapping:

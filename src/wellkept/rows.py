@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -20,6 +20,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 SET_ASIDE = {"id_empty", "date", "future_event", "known_before_happened", "out_of_bounds", "out_of_order",
              "duplicate_row"}
 LISTED = 1000  # rows that an error names for each rule and column
+FEWEST = 20  # numbers of a site, say, in a month: the median of fewer is anywhere
 
 
 class Rows:
@@ -65,6 +66,14 @@ class Rows:
         """A column of times as the clocks of the table's zone show them."""
         return pd.Series(self.time(column).to_pandas()).dt.tz_convert(self.mapping.timezone)
 
+    @property
+    def unzoned(self) -> list[str]:
+        """Columns of times without an offset, read as UTC only because the mapping names no zone."""
+        if "timezone" in self.mapping.model_fields_set:
+            return []
+        times = sorted(column for column, kind in self._converted if kind == "time")
+        return [column for column in times if converting.lacks_offset(self.table[column])]
+
     def note(self, rule: str, column: str, mask: np.ndarray) -> None:
         """Remember which rows break a rule."""
         if mask.any():
@@ -102,11 +111,17 @@ class Rows:
             low, high = expect.median_between or (-np.inf, np.inf)
             if middle is not None and not low <= middle <= high:
                 self._hold("distribution", expect.column, "the median is not where it is expected (unit?)", accept)
+            first = self._first_rows(expect, low, high)
+            if len(first):
+                by = " and ".join(expect.groups)
+                message = f"{len(first)} medians by {by} are not where they are expected (unit?)"
+                self._hold("distribution", expect.column, message, accept, first)
 
     def check_expected(self) -> None:
         """Convert what `hold_if_odd` looks at, so that a cell that does not fit refuses the file."""
         for expect in self.mapping.expect:
             self._facts(expect)
+            self._groups(expect)
 
     def _facts(self, expect: Expect) -> tuple[float, float | None]:
         """The share of missing values, and the median where the mapping expects one."""
@@ -115,10 +130,26 @@ class Rows:
         numbers = self.number(expect.column)
         return numbers.null_count / self.count, pc.quantile(numbers, 0.5)[0].as_py()
 
-    def _hold(self, rule: str, column: str, message: str, accept: frozenset[str]) -> None:
+    def _groups(self, expect: Expect) -> list[pd.Series]:
+        """The value of `each` and the calendar month, by row, of what the mapping names of the two."""
+        each = [self.category(expect.each).to_pandas().rename("each")] if expect.each else []
+        at = self.local_time(expect.monthly) if expect.monthly else None
+        return each if at is None else [*each, (at.dt.year * 12 + at.dt.month).rename("month")]
+
+    def _first_rows(self, expect: Expect, low: float, high: float) -> list[int]:
+        """The first row of each group whose median lies outside, from 1; a unit changes at one site and one day."""
+        if not (groups := self._groups(expect)):
+            return []
+        numbers = self.number(expect.column).to_pandas()
+        of_group = numbers.groupby(groups)
+        median, enough = of_group.median(), of_group.count() >= FEWEST
+        first = pd.Series(np.arange(1, self.count + 1)).groupby(groups).first()
+        return sorted(first[enough & ~median.between(low, high)].tolist())
+
+    def _hold(self, rule: str, column: str, message: str, accept: frozenset[str], at: Sequence[int] = (0,)) -> None:
         if rule not in accept:
             text = f"{self.mapping.file} is held: {message}; look at it, then --accept {rule} lands it"
-            raise InputHeld(rule, text, [Breach(self.mapping.file, 0, rule, column)])
+            raise InputHeld(rule, text, [Breach(self.mapping.file, row, rule, column) for row in at[:LISTED]])
 
     def _check_columns(self) -> None:
         """Strange columns go by their name only where the first line is a header: it may be somebody's row."""

@@ -277,6 +277,74 @@ def test_a_delivery_that_is_not_as_expected_is_held_until_accepted(expect: str, 
     assert read(tmp_path, now=NOW, limits=Limits(accept=frozenset({code}))).rows == 4
 
 
+@pytest.mark.parametrize(
+    ("time", "top", "noted"),
+    [
+        ("2026-01-05T09:00", "", True),
+        ("2026-01-05T09:00", 'timezone = "America/New_York"', False),
+        ("2026-01-05T09:00", 'timezone = "UTC"', False),
+        ("2026-01-05T09:00Z", "", False),
+        ("2026-01-05T09:00-05:00", "", False),
+        ("2026-01-05", "", False),
+    ],
+)
+def test_a_clock_whose_zone_nobody_named_is_noted(time: str, top: str, noted: bool, tmp_path: Path) -> None:
+    batch = batch_of(tmp_path, '[[event]]\ncode = "A"\nevent_at = "at"', f"who at\n1 2026-01-04\n2 {time}", top=top)
+    assert [note for note in batch.notes if "timezone" in note] == (
+        ["t.csv: at: no offset, read as UTC: say which `timezone` they are in"] if noted else [])
+
+
+def test_a_parquet_column_without_a_zone_is_noted_too(tmp_path: Path) -> None:
+    mapping, naive = '[[event]]\ncode = "A"\nevent_at = "at"', pa.array([0], pa.timestamp("us"))
+    for column, notes in ((naive, 1), (naive.cast(pa.timestamp("us", "UTC")), 0)):
+        batch = batch_of(tmp_path, mapping, pa.table({"who": ["1"], "at": column}))
+        assert sum("timezone" in note for note in batch.notes) == notes
+
+
+def calls(**odd: str) -> str:
+    """Two sites with 20 calls each in January and in February, February of `b` from row 61 on; some may be odd."""
+    return "who site at n\n" + "\n".join(
+        f"{who} {site} {month}-03T00:30Z {odd.get(site + month[-2:], 300)}"
+        for month in ("2026-01", "2026-02") for site in "ab" for who in range(20)
+    )
+
+
+MEDIANS = '[[event]]\ncode = "A"\nstatic = true\n[[expect]]\ncolumn = "n"\nmedian_between = [30, 1200]\n'
+
+
+@pytest.mark.parametrize(
+    ("groups", "table", "row"),
+    [
+        ('each = "site"\nmonthly = "at"', calls(b02="5"), 61),
+        ('monthly = "at"', calls(a02="5", b02="5"), 41),
+        ('each = "site"', calls(b01="5", b02="5"), 21),
+        ("", calls(b02="5"), 0),
+        ('each = "site"', calls(b02="200"), 0),
+        ('each = "site"\nmonthly = "at"', calls(b02="-"), 0),
+        ('each = "site"\nmonthly = "at"', calls(b02="5").rpartition("\n")[0], 0),
+        ('each = "site"\nmonthly = "at"', calls(b02="5").replace(" b 2026-02", " - 2026-02"), 0),
+    ],
+    ids=["site and month", "month", "site", "no groups", "all as expected", "no numbers", "too few", "no site"],
+)
+def test_the_median_of_each_site_in_each_month_is_looked_at(groups: str, table: str, row: int, tmp_path: Path) -> None:
+    top = 'ignore = ["site", "at"]'
+    if not row:
+        batch_of(tmp_path, MEDIANS + groups, table, top=top)
+        return
+    with pytest.raises(InputHeld, match="--accept distribution") as caught:
+        batch_of(tmp_path, MEDIANS + groups, table, top=top)
+    assert caught.value.breaches == [Breach("t.csv", row, "distribution", "n")]
+
+
+def test_months_are_those_of_the_tables_zone(tmp_path: Path) -> None:
+    """In New York half of them are January's still, and too few are left of February."""
+    table = calls(a02="5").replace("a 2026-02-03", "a 2026-02-01", 10)
+    mapping = MEDIANS + 'each = "site"\nmonthly = "at"'
+    with pytest.raises(InputHeld):
+        batch_of(tmp_path, mapping, table)
+    batch_of(tmp_path, mapping, table, top='timezone = "America/New_York"')
+
+
 def test_what_is_expected_of_a_column_does_not_excuse_its_cells(tmp_path: Path) -> None:
     mapping = '[[event]]\ncode = "A"\nstatic = true\n[[expect]]\ncolumn = "n"\nmedian_between = [0, 9]'
     with pytest.raises(InputRefused) as caught:
@@ -391,6 +459,7 @@ def test_the_batch_is_refused_when_too_many_of_one_tables_rows_are(tmp_path: Pat
         (A + '[[check]]\ncolumn = "n"\nminimum = 0\nby = "week"', "check.0.by: "),
         (A + '[[expect]]\ncolumn = "n"', "expect.0: "),
         (A + '[[expect]]\ncolumn = "n"\nmedian_between = [1]', "expect.0.median_between"),
+        (A + '[[expect]]\ncolumn = "n"\nnull_share_below = 1\neach = "a"', "expect.0: "),
         ('timezone = "Mars/Olympus"\n' + A, "timezone: "),
         ('timezone = "../../etc/passwd"\n' + A, "timezone: "),
         ('delimiter = "x"\n' + A, "delimiter: "),

@@ -13,6 +13,7 @@ from wellkept.examples import Examples
 from wellkept.journeys import Snapshot
 from wellkept.leaks.ceilings import identity_order, single_feature
 from wellkept.leaks.evidence import Evidence, Finding
+from wellkept.leaks.hindsight import hindsight
 from wellkept.leaks.lineage import label_source_lineage
 from wellkept.leaks.replay import future_shuffle, time_travel_replay
 from wellkept.leaks.standing import current_state
@@ -25,7 +26,7 @@ __all__ = ["CHECKS", "Evidence", "Finding", "check_leaks", "facts_of", "lines_of
 CHECKS: dict[str, Callable[[Evidence], Finding]] = {
     check.__name__: check
     for check in (time_travel_replay, future_shuffle, single_feature, decay, day_later, identity_order,
-                  label_source_lineage, current_state)
+                  label_source_lineage, current_state, hindsight)
 }  # fmt: skip
 WORDS = {True: "passed", False: "FAILED", None: "could not be told"}
 

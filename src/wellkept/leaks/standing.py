@@ -33,7 +33,7 @@ def current_state(evidence: Evidence) -> Finding:
     silent at the end of the store: an account that is closed on the export day tells who has left by then, and what
     was so from the start, such as sex or birth year, cannot.
     """
-    rows = evidence.sample(_last_rows(evidence), SAMPLE)
+    rows = evidence.sample(last_rows(evidence.data.subject), SAMPLE)
     features = [f for f in evidence.features if not evidence.expected(f)]
     read = {code for f in features for code in f.codes if not code.endswith("*")}
     codes = _standing(evidence, rows, read)
@@ -49,14 +49,15 @@ def current_state(evidence: Evidence) -> Finding:
 
 def _knows(evidence: Evidence, rows: np.ndarray, codes: set[str]) -> Finding:
     even = evidence.data.fold[rows] % 2 == 0
-    outcomes = {"the label": evidence.data.label[rows], **_silences(evidence, rows)}
-    told = {name: known for name, known in outcomes.items() if _enough(known[even]) and _enough(known[~even])}
+    silences = {f"who is silent in the last {days} days": silent(evidence, rows, days) for days in SILENT}
+    outcomes = {"the label": evidence.data.label[rows], **silences}
+    told = {name: known for name, known in outcomes.items() if enough(known[even]) and enough(known[~even])}
     columns = {f.name: evidence.data.features[f.name].take(pa.array(rows)) for f in _facts(evidence, codes)}
     if not told or not columns:
         says = "too few labels at the patients' last points" if columns else "no feature reads only such facts"
         return Finding("current_state", None if columns else True, None, KNOWS, "", says)
     found = {
-        (feature, name): _alone(column, known, even, evidence.data.subject[rows])
+        (feature, name): alone(column, known, even, evidence.data.subject[rows])
         for feature, column in columns.items() for name, known in told.items()
     }  # fmt: skip
     worst = max(found, key=lambda key: found[key].low)
@@ -76,29 +77,27 @@ def _facts(evidence: Evidence, codes: set[str]) -> list[Feature]:
     ]  # fmt: skip
 
 
-def _silences(evidence: Evidence, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Of whom nothing is known in the last days of the store, by how many days: what no fact can know beforehand."""
+def silent(evidence: Evidence, rows: np.ndarray, days: int) -> np.ndarray:
+    """Of whom is nothing known in the last days of the store? One row a patient."""
     points = evidence.points.take(pa.array(rows))
     sql = "SELECT p.subject_id, MAX(e.known) AS last FROM points p JOIN events e ON e.subject_id = p.subject_id"
     table = engine.totals(f"{sql} GROUP BY p.subject_id", evidence.snapshot, points)
     last = table["last"].take(pc.index_in(points["subject_id"], table["subject_id"].combine_chunks())).to_numpy()
-    end = int(evidence.snapshot.observed_until.timestamp() * 1e6)
-    return {f"who is silent in the last {days} days": last < end - days * 86_400_000_000 for days in SILENT}
+    return last < int(evidence.snapshot.observed_until.timestamp() * 1e6) - days * 86_400_000_000
 
 
-def _alone(column: pa.ChunkedArray, known: np.ndarray, even: np.ndarray, subject: np.ndarray) -> Estimate:
+def alone(column: pa.ChunkedArray, known: np.ndarray, even: np.ndarray, subject: np.ndarray) -> Estimate:
     """How well one fact separates, learned on half of the patients and judged on the other."""
     score = rates(column, known, np.flatnonzero(even))
     return auroc_estimate(known[~even], score[~even], subject[~even])
 
 
-def _enough(known: np.ndarray) -> bool:
+def enough(known: np.ndarray) -> bool:
     return min(int(known.sum()), int((~known).sum())) >= FEWEST
 
 
-def _last_rows(evidence: Evidence) -> np.ndarray:
-    """The last labelled point of each patient; rows are sorted by time."""
-    subject = evidence.data.subject
+def last_rows(subject: np.ndarray) -> np.ndarray:
+    """The last row of each patient; rows are sorted by time."""
     return len(subject) - 1 - np.unique(subject[::-1], return_index=True)[1]
 
 

@@ -58,7 +58,7 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
         mapped[name] += table_mapping.event
         file = read_table(path, name, max_bytes=limits.max_table_bytes, manifest=manifest,
                           delimiter=table_mapping.delimiter)
-        made, breaches, waiting = _events(file, table_mapping, now, limits)
+        made, breaches, told = _events(file, table_mapping, now, limits)
         events.append(made)
         rejected += breaches
         codes |= _words(table_mapping, made)
@@ -67,7 +67,7 @@ def read(path: Path, *, now: datetime, mapping: Path | None = None, limits: Limi
         full |= {name: file.table.num_rows} if table_mapping.full_export else {}
         inputs[f"{name} by {toml.name}"] = f"{file.sha256}:{content}"
         notes += [f"{name}: its last line has no line end: was it cut?"] if file.open_end and not manifest else []
-        notes += [f"{name}: {waiting} events are known only after their delay: send them again then"] if waiting else []
+        notes += told
     notes += [f"{name}: no mapping reads it" for name in _unread(path, rows)]
     digest = hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest()
     return Batch("tables", digest, pa.concat_tables(events), sum(rows.values()), tuple(rejected), inputs, codes,
@@ -83,8 +83,8 @@ def _mappings(path: Path) -> dict[Path, str]:
 
 def _events(
     file: TableFile, mapping: TableMapping, now: datetime, limits: Limits
-) -> tuple[pa.Table, list[Breach], int]:
-    """The events of one table, what was set aside, and how many events wait for their delay."""
+) -> tuple[pa.Table, list[Breach], list[str]]:
+    """The events of one table, what was set aside, and what a person should know."""
     if file.table.num_rows == 0:
         message = f"{mapping.file}: a header and no rows: an empty delivery is an alert; nothing was kept"
         raise InputRefused("no_rows", message, [Breach(mapping.file, 0, "no_rows")])
@@ -93,7 +93,10 @@ def _events(
     events, waiting = events_of(rows)
     breaches = rows.set_aside(limits.max_rejected_share)
     rows.hold_if_odd(limits.accept)
-    return events, breaches, waiting
+    name, unzoned = mapping.file, ", ".join(rows.unzoned)
+    notes = [f"{name}: {waiting} events are known only after their delay: send them again then"] if waiting else []
+    notes += [f"{name}: {unzoned}: no offset, read as UTC: say which `timezone` they are in"] if unzoned else []
+    return events, breaches, notes
 
 
 def _words(mapping: TableMapping, events: pa.Table) -> dict[str, dict[str, str]]:
