@@ -4,7 +4,7 @@
 
     manifest.json     sha256 and size of every other file, and the runtime that it needs
     model.json        kind, calibrator, reference rate, facts of the training, digests of the files it belongs with
-    trees-*.ubj  or  logistic.json
+    trees-*.ubj (and start.json, the share that they start from)  or  logistic.json
     encoder.json      features (with their expressions) and vocabularies
     spec.json         the model definition as it was trained
     metrics.json      the report, with intervals

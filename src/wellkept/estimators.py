@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import xgboost
 
+from wellkept.calibrating import logit
 from wellkept.grading import GradedLoss
 from wellkept.learning import Estimator, Fitted, Outcomes
 from wellkept.logistic import read_logistic
 from wellkept.spec import Spec, Trees
 from wellkept.threads import available_threads
 
+SUREST = 0.999  # a share that boosting starts from lies within .001 and this
+
+
+@dataclass(frozen=True)
+class Start:
+    """A column of shares in whose log-odds boosting starts; their `mean` stands in where a share is missing."""
+
+    column: int
+    mean: float
+
+    def log_odds(self, X: np.ndarray) -> np.ndarray:
+        """Shape (rows,)."""
+        share = np.clip(X[:, self.column].astype(float), 1 - SUREST, SUREST)
+        return np.where(np.isnan(share), self.mean, logit(share))
+
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """XGBoost boosters; contributions are its exact TreeSHAP values (path-dependent; Lundberg et al. 2020)."""
+    """XGBoost boosters; contributions are its exact TreeSHAP values (path-dependent; Lundberg et al. 2020).
+
+    What they start from is linear, so its own exact contribution is how far it lies from its mean.
+    """
 
     members: tuple[xgboost.Booster, ...]
+    start: Start | None = None
     kind: str = "trees"
 
     @property
@@ -30,7 +51,8 @@ class BoostedTrees:
         if len(X) == 0:  # XGBoost 3.4 warns of it
             return np.zeros((0, len(self.members)))
         margins = [m.inplace_predict(X, predict_type="margin") for m in self.members]
-        return np.stack(margins, axis=1).astype(float)
+        from_start = 0.0 if self.start is None else self.start.log_odds(X)[:, None]
+        return np.stack(margins, axis=1).astype(float) + from_start
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         total = np.zeros((len(X), self.columns + 1), np.float32)
@@ -39,10 +61,17 @@ class BoostedTrees:
         matrix = xgboost.DMatrix(X, nthread=available_threads())
         for member in self.members:
             total += member.predict(matrix, pred_contribs=True)
-        return total / np.float32(len(self.members))
+        total /= np.float32(len(self.members))
+        if self.start is not None:
+            total[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
+            total[:, -1] += np.float32(self.start.mean)
+        return total
 
     def files(self) -> dict[str, bytes]:
-        return {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}
+        files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}
+        if self.start is not None:
+            files["start.json"] = json.dumps(asdict(self.start), allow_nan=False).encode()
+        return files
 
 
 def estimator_from(files: Mapping[str, bytes], kind: str) -> Estimator:
@@ -60,38 +89,60 @@ def estimator_from(files: Mapping[str, bytes], kind: str) -> Estimator:
     try:
         if kind == "logistic":
             return read_logistic(files["logistic.json"])
-        return _trees([_booster(files[name]) for name in boosters])
+        return _trees([_booster(files[name]) for name in boosters], files.get("start.json"))
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ValueError("the model cannot be read") from error
 
 
-def fit_trees(X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec) -> Fitted:
-    """One booster a fold, on the rows of all other folds; from the whole answers where there are any."""
-    settings = _tree_settings(spec.trees, monotone, spec.seed)
+def fit_trees(
+    X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec, *, start: int | None = None
+) -> Fitted:
+    """One booster a fold, on the rows of all other folds; from the whole answers where there are any.
+
+    `start` is the column of shares that boosting starts from, if there is one.
+    """
+    settings, begin = _tree_settings(spec.trees, monotone, spec.seed), _start(X, start)
     members, effects = [], []
     for k in range(spec.split.folds):
         rows = outcomes.fold != k
-        booster, effect = _boosted(X[rows], outcomes.where(rows), {**settings, "seed": spec.seed + k}, spec.trees)
+        margin, own = None if begin is None else begin.log_odds(X[rows]), {**settings, "seed": spec.seed + k}
+        booster, effect = _boosted(X[rows], outcomes.where(rows), margin, own, spec.trees)
         members.append(booster)
         effects.append(effect)
-    return Fitted(BoostedTrees(tuple(members)), np.mean(effects, axis=0))
+    return Fitted(BoostedTrees(tuple(members), begin), np.mean(effects, axis=0))
 
 
-def _boosted(X: np.ndarray, outcomes: Outcomes, settings: dict, trees: Trees) -> tuple[xgboost.Booster, np.ndarray]:
+def _start(X: np.ndarray, column: int | None) -> Start | None:
+    if column is None:
+        return None
+    known = X[~np.isnan(X[:, column])]
+    return Start(column, float(Start(column, 0.0).log_odds(known).mean()))
+
+
+def _boosted(
+    X: np.ndarray, outcomes: Outcomes, margin: np.ndarray | None, settings: dict, trees: Trees
+) -> tuple[xgboost.Booster, np.ndarray]:
     label, weight = outcomes.label, outcomes.weight
-    matrix = xgboost.QuantileDMatrix(X, label, weight=weight, nthread=settings["nthread"])
+    matrix = xgboost.QuantileDMatrix(X, label, weight=weight, base_margin=margin, nthread=settings["nthread"])
     if outcomes.grade is None and outcomes.mode is None:
-        return xgboost.train(settings, matrix, trees.rounds), np.zeros(outcomes.modes)
+        base = {} if margin is None else {"base_score": 0.5}
+        return xgboost.train({**settings, **base}, matrix, trees.rounds), np.zeros(outcomes.modes)
     grade = 1.0 - label if outcomes.grade is None else outcomes.grade
     loss = GradedLoss(grade, outcomes.way, weight, outcomes.modes)
     # the cuts hold the level, so boosting starts at a margin of 0
     return xgboost.train({**settings, "base_score": 0.5}, matrix, trees.rounds, obj=loss), loss.mode_effects
 
 
-def _trees(members: list[xgboost.Booster]) -> BoostedTrees:
+def _trees(members: list[xgboost.Booster], start: bytes | None) -> BoostedTrees:
     if len({member.num_features() for member in members}) != 1:
         raise ValueError("the members do not have the same columns")
-    return BoostedTrees(tuple(members))
+    if start is None:
+        return BoostedTrees(tuple(members))
+    plain = json.loads(start)
+    begin = Start(int(plain["column"]), float(plain["mean"]))
+    if not (0 <= begin.column < members[0].num_features() and np.isfinite(begin.mean)):
+        raise ValueError("trees that start from no column of theirs")
+    return BoostedTrees(tuple(members), begin)
 
 
 def _booster(content: bytes) -> xgboost.Booster:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from wellkept.asking import as_asked
 from wellkept.automatic import automatic_features, common_codes
 from wellkept.catalogue import Feature, features_of
+from wellkept.clock import clock
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.hazard_control import Control, followed_visits
 from wellkept.history import FeatureQuery
@@ -118,12 +119,14 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
     refuse_rules(catalogue, spec)
+    begins, control = _test_begins(points, role), None
+    if "hazard" in spec.beside:
+        control = followed_visits(snapshot, points, spec, asked, catalogue=catalogue, until=begins)
+    if (rhythm := clock(snapshot, spec.points, asked, begins)) is not None:
+        catalogue.append(rhythm)
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
-    control = None
-    if "hazard" in spec.beside:
-        control = followed_visits(snapshot, points, spec, asked, catalogue=catalogue, until=_test_begins(points, role))
     return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec))
 
 

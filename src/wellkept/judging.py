@@ -75,6 +75,11 @@ class Goal:
     holds: bool
     worst: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        plain = {name: value if isinstance(value, str) else float(value) for name, value in self.worst.items()}
+        for name, value in (("value", float(self.value)), ("holds", bool(self.holds)), ("worst", plain)):
+            object.__setattr__(self, name, value)  # numbers of numpy are no JSON
+
 
 def judge_system(system: Path, specs: Sequence[Spec], settings: Settings, *, say: Say) -> list[Goal]:
     """Ingest what `wellkept simulate` wrote, train each model on it, and hold it against the truth.
@@ -265,7 +270,7 @@ def _refits(X: np.ndarray, data: Examples, trained: Trained, spec: Spec) -> Iter
         rows = np.sort(np.concatenate([np.repeat(fitted, next(draws)[member].astype(int)), others]))
         again = replace(data, points=data.points.take(pa.array(rows)), role=data.role[rows], fold=data.fold[rows])
         if trained.shipped.estimator.kind == "trees":
-            refit = trees_contestant(matrix[rows], again, trained.encoder.monotone, spec)
+            refit = trees_contestant(matrix[rows], again, trained.encoder, spec)
         else:
             refit = logistic_contestant(matrix[rows], again, spec)
         yield refit.estimator.margins(X).mean(axis=1)

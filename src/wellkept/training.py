@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.calibrating import calibrate_logistic, sigmoid
+from wellkept.clock import NAME as CLOCK
 from wellkept.encoding import Encoder, fit_encoder
 from wellkept.errors import NotEnoughData
 from wellkept.estimators import fit_trees
@@ -68,7 +69,7 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
     if (events := int(data.label[data.test_rows].sum())) < FEW_EVENTS:
         say(f"caution: only {events} events to judge by; the intervals are wide")
     contestants = {
-        "trees": trees_contestant(X, data, encoder.monotone, spec),
+        "trees": trees_contestant(X, data, encoder, spec),
         "logistic": logistic_contestant(X, data, spec),
     }
     difference = _difference(contestants, data)
@@ -91,10 +92,12 @@ def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
     return replace(everything.where(rows), weight=weight)
 
 
-def trees_contestant(X: np.ndarray, data: Examples, monotone: tuple[int, ...], spec: Spec) -> Contestant:
-    """Boosted trees on the matrix, calibrated."""
+def trees_contestant(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Contestant:
+    """Boosted trees on the encoder's matrix, calibrated; they start from the clock where there is one."""
     rows = data.fitted_rows
-    return _calibrated(fit_trees(X[rows], _outcomes(data, rows), monotone, spec), X, data, spec)
+    start = next((at for at, (i, _) in enumerate(encoder.columns) if encoder.features[i].name == CLOCK), None)
+    fitted = fit_trees(X[rows], _outcomes(data, rows), encoder.monotone, spec, start=start)
+    return _calibrated(fitted, X, data, spec)
 
 
 def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
