@@ -193,3 +193,26 @@ TREE = bundle().estimator.files()["trees-0.ubj"]
 def test_files_that_are_not_exactly_one_model_are_refused(files: dict[str, bytes], kind: str):
     with pytest.raises(ValueError, match=r"not exactly one model|cannot be read"):
         estimator_from(files, kind)
+
+
+def test_trees_that_start_from_a_share_learn_what_else_there_is():
+    random = np.random.default_rng(7)
+    X = matrix()
+    X[:, 0] = random.uniform(0.05, 0.95, ROWS)
+    X[::50, 0] = np.nan
+    label = random.random(ROWS) < np.nan_to_num(X[:, 0], nan=0.5)
+    outcomes = Outcomes(label, np.ones(ROWS), FOLD)
+    trees = fit_trees(X, outcomes, bundle().encoder.monotone, spec(), start=0).estimator
+    plain = fit_trees(X, outcomes, bundle().encoder.monotone, spec()).estimator
+    share = np.where(np.isnan(X[:, 0]), trees.start.mean, np.log(X[:, 0] / (1 - X[:, 0])))
+    learned = trees.margins(X).mean(axis=1) - share
+    assert np.abs(learned).mean() < 0.5 * np.abs(plain.margins(X).mean(axis=1)).mean()
+    np.testing.assert_allclose(trees.contributions(X).sum(axis=1), trees.margins(X).mean(axis=1), atol=EXACT)
+    again = estimator_from(trees.files(), "trees")
+    np.testing.assert_array_equal(again.margins(X), trees.margins(X))
+
+
+@pytest.mark.parametrize("start", ['{"column": 99, "mean": 0.1}', '{"column": -1, "mean": 0.1}', '{"mean": 0.1}', "[]"])
+def test_trees_that_start_from_no_column_of_theirs_are_refused(start: str):
+    with pytest.raises(ValueError, match=r"start from no column|cannot be read"):
+        estimator_from({**bundle().estimator.files(), "start.json": start.encode()}, "trees")
