@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ from wellkept.training import train
 MODELS = Path(__file__).resolve().parents[1] / "models"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DETRACTOR, NO_RETURN = "detractor_risk", "no_return"
+WAYS = ("ships", "auto")
 TRAPS: dict[str, tuple[str, tuple[str, ...]]] = {  # the simulator's name -> its number, the targets that it misleads
     "loop-closed": ("T1", (DETRACTOR,)),
     "account-status": ("T2", (NO_RETURN,)),
@@ -107,31 +108,32 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="clean ones")
     parser.add_argument("--trap-seeds", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=["clean", *TRAPS], default=["clean", *TRAPS])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="as the models ship, with auto features")
     chosen = parser.parse_args()
     wrong = 0
     for seed in range(1, chosen.seeds + 1 if "clean" in chosen.only else 1):
-        wrong += sum(map(bool, alarms(chosen.patients, seed)))
+        wrong += sum(map(bool, alarms(chosen.patients, seed, chosen.ways)))
     for seed in range(1, chosen.trap_seeds + 1):
         with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
             twin = ingested(Path(folder), chosen.patients, seed)
             for name in (name for name in TRAPS if name in chosen.only):
-                wrong += not all([*sprung(name, seed, chosen.patients, twin)]) and name not in PERSON
+                wrong += not all([*sprung(name, seed, chosen.patients, twin, chosen.ways)]) and name not in PERSON
     print(f"{wrong} runs were wrong")
     sys.exit(1 if wrong else 0)
 
 
-def alarms(patients: int, seed: int) -> Iterator[list[str]]:
+def alarms(patients: int, seed: int, ways: Sequence[str]) -> Iterator[list[str]]:
     """The leak tests that fail on a clean seed, by model."""
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
         system = ingested(Path(folder), patients, seed)
         for target in (DETRACTOR, NO_RETURN):
-            for way, spec in specs(target).items():
+            for way, spec in specs(target, ways).items():
                 failed = failing(system, spec)
                 print(f"clean seed {seed} {target} {way}: {', '.join(failed) or 'no alarm'}", flush=True)
                 yield failed
 
 
-def sprung(name: str, seed: int, patients: int, twin: System) -> Iterator[bool]:
+def sprung(name: str, seed: int, patients: int, twin: System, ways: Sequence[str]) -> Iterator[bool]:
     """Print what became of a trap, by model; was it caught or survived?"""
     number, targets = TRAPS[name]
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
@@ -142,7 +144,7 @@ def sprung(name: str, seed: int, patients: int, twin: System) -> Iterator[bool]:
             yield True
             return
         for target in targets:
-            for way, spec in specs(target).items():
+            for way, spec in specs(target, ways).items():
                 right, words = outcome(name, system, twin, spec)
                 print(f"{number} {name} seed {seed} {target} {way}: {words}", flush=True)
                 yield right
@@ -183,10 +185,11 @@ def ingested(folder: Path, patients: int, seed: int, trap: str = "") -> System:
     return System(export, journeys.snapshot(), pq.read_table(export / "truth" / "encounters.parquet"))
 
 
-def specs(target: str) -> dict[str, Spec]:
+def specs(target: str, ways: Sequence[str]) -> dict[str, Spec]:
     """The model as it ships, and with automatic features beside its own."""
     ships = load_spec(MODELS / f"{target}.toml")
-    return {"ships": ships, "auto": ships.model_copy(update={"features": (*ships.families, "auto")})}
+    both = {"ships": ships, "auto": ships.model_copy(update={"features": (*ships.families, "auto")})}
+    return {way: both[way] for way in ways}
 
 
 def failing(system: System, spec: Spec) -> list[str]:
