@@ -14,6 +14,7 @@ from wellkept.spec import Logistic
 
 PARTS = ("center", "scale", "missing_share", "weights", "missing_weights", "intercepts")
 ENOUGH_TO_CHOOSE = 20_000  # rows of a fold's others that the penalty is chosen on
+HARDLY_PENALISED = 30.0  # the unit of a way of asking: it is to be taken out whole, not to be chosen among features
 LIMIT = 5.0  # standard deviations beyond which logistic regression does not extrapolate
 
 
@@ -70,14 +71,14 @@ def fit_logistic(X: np.ndarray, outcomes: Outcomes, folds: int, settings: Logist
     Z, missing = _standardised(X, center, scale)
     share = missing.mean(0)
     # a column that is hardly ever missing gets no weight for it: there is nothing to learn it from
-    asked = np.eye(outcomes.modes)[outcomes.way][:, 1:]
+    asked = HARDLY_PENALISED * np.eye(outcomes.modes)[outcomes.way][:, 1:]
     design = np.column_stack([Z, missing * (share > 0.001), asked])
     label, weight, fold = outcomes.label, outcomes.weight, outcomes.fold
     members = [_fit_member(design, label, weight, fold, k, folds, settings) for k in range(folds)]
     weights, intercepts = np.array([w for w, _ in members]), np.array([i for _, i in members])
     of_features, of_missing, of_modes = np.split(weights, [X.shape[1], 2 * X.shape[1]], axis=1)
     model = LogisticRegression(center, scale, share, of_features, of_missing, intercepts)
-    return Fitted(model, np.concatenate([[0.0], of_modes.mean(axis=0)]))
+    return Fitted(model, np.concatenate([[0.0], HARDLY_PENALISED * of_modes.mean(axis=0)]))
 
 
 def _fit_member(

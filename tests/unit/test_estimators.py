@@ -15,7 +15,7 @@ from wellkept.bundles import Bundle
 from wellkept.estimators import estimator_from, fit_trees
 from wellkept.learning import Outcomes
 from wellkept.logistic import LIMIT, LogisticRegression, fit_logistic
-from wellkept.spec import Logistic
+from wellkept.spec import Logistic, Trees
 
 EXACT = 1e-5
 KINDS = ("trees", "logistic")
@@ -216,3 +216,20 @@ def test_trees_that_start_from_a_share_learn_what_else_there_is():
 def test_trees_that_start_from_no_column_of_theirs_are_refused(start: str):
     with pytest.raises(ValueError, match=r"start from no column|cannot be read"):
         estimator_from({**bundle().estimator.files(), "start.json": start.encode()}, "trees")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_way_of_asking_is_taken_out_whole(kind: str):
+    random = np.random.default_rng(11)
+    X, rows = np.tile(matrix(), (10, 1)), 10 * ROWS
+    mode = random.integers(0, 2, rows)
+    label = random.random(rows) < 1 / (1 + np.exp(1.0 + 0.8 * mode))
+    outcomes = Outcomes(label, np.ones(rows), np.arange(rows) % FOLDS, mode=mode, modes=2)
+    strong = Logistic(inverse_penalties=(0.0003,))
+    longer = spec().model_copy(update={"trees": Trees(rounds=60)})
+    fit = fit_trees(X, outcomes, bundle().encoder.monotone, longer) if kind == "trees" else (
+        fit_logistic(X, outcomes, FOLDS, strong))
+    rate = [label[mode == m].mean() for m in (0, 1)]
+    seen = np.diff(np.log(rate) - np.log1p(-np.array(rate)))[0]
+    assert seen < -0.5
+    np.testing.assert_allclose(fit.mode_effects, [0, seen], atol=0.05)

@@ -15,7 +15,7 @@ MISSES = 6  # appointments in a row that the closed form follows, all missed but
 
 def deadline_days(world: World) -> np.ndarray:
     """Days within which each care type expects the next kept visit."""
-    return 1.5 * np.array(world.interval_days) + 90
+    return 1.5 * np.array(world.expected_days) + 90
 
 
 def next_day(rng: np.random.Generator, world: World, visit: Columns) -> np.ndarray:

@@ -165,6 +165,7 @@ class World:
     # Return.
     need: tuple[float, ...] = (0.96, 0.97, 0.30, 0.80, 0.90)
     interval_days: tuple[float, ...] = (365.0, 120.0, 60.0, 30.0, 21.0)
+    expected_days: tuple[int, ...] = (365, 120, 60, 30, 21)  # what the rules of care say, whatever patients do
     interval_spread: float = 0.35
     stay: float = 2.7  # a missed appointment is no return: with 2.0 more than a quarter would be lost
     stay_state: float = 1.15
