@@ -78,9 +78,12 @@ def judged(world: str, seed: int, chosen: argparse.Namespace) -> list[Goal]:
 def summary(name: str, what: str, goals: Mapping[str, Goal]) -> dict:
     """A goal over all runs: least, median, most, in how many it holds."""
     values = sorted(goal.value for goal in goals.values())
+    beside = sorted(goal.worst["logistic"] for goal in goals.values() if "logistic" in goal.worst)
     return {"goal": name, "what": what, "bar": next(iter(goals.values())).bar, "least": values[0],
             "median": values[len(values) // 2], "most": values[-1], "runs": len(values),
             "holds": sum(goal.holds for goal in goals.values()),
+            "missed": [run for run, goal in goals.items() if not goal.holds],
+            "logistic": [beside[0], beside[len(beside) // 2], beside[-1]] if beside else None,
             "each": {run: {"value": goal.value, **goal.worst} for run, goal in goals.items()}}  # fmt: skip
 
 
@@ -91,6 +94,11 @@ def _lines(runs: Mapping[tuple[str, str], Mapping[str, Goal]], chosen: argparse.
         told = summary(*key, goals)
         figures = "{least:.3f} to {most:.3f}, median {median:.3f} (bar {bar}), holds in {holds} of {runs}"
         lines.append(f"{told['goal']:3} {told['what']}: {figures.format(**told)}")
+        if told["logistic"]:
+            least, median, most = told["logistic"]
+            lines.append(f"    logistic regression {least:.3f} to {most:.3f}, median {median:.3f}")
+        if told["missed"]:
+            lines.append(f"    missed in {', '.join(told['missed'])}")
     return lines
 
 

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from wellkept import jobs
 from wellkept.calibrating import sigmoid
+from wellkept.ceiling import ceiling, distance, expected_auroc
 from wellkept.contracts import TIME
 from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
@@ -34,7 +35,6 @@ from wellkept.labelling import cohort
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.settings import Settings
 from wellkept.spec import Spec
-from wellkept.threads import available_threads
 from wellkept.training import Contestant, Trained, logistic_contestant, train, trees_contestant
 from wellkept.visiting import gaps, rhythm
 
@@ -47,9 +47,6 @@ REFITS = 2
 DAY = 86_400e6  # microseconds
 GROUPED = ("sex", "language", "payer", "disability")
 FEWEST = 500  # judged rows of a group
-CEILING = {"objective": "reg:logistic", "tree_method": "hist", "max_depth": 4, "eta": 0.05, "min_child_weight": 20,
-           "subsample": 0.8, "colsample_bytree": 0.5, "base_score": 0.2}  # fmt: skip
-CEILING_ROUNDS = 300
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ def _judged(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples) -> 
         features=judged,
         fold=fold[later],
         truth=p[later],
-        ceiling=_ceiling(X, p, fold, later),
+        ceiling=ceiling(X, p, fold, later),
         days_left=((deadline - at) / DAY)[later],
         groups=_groups(judged, truth["care_type"].filter(pa.array(later))),
     )
@@ -194,19 +191,6 @@ def _micros(times: pa.ChunkedArray) -> np.ndarray:
     return pc.cast(times, pa.int64()).to_numpy()
 
 
-def _ceiling(X: np.ndarray, p: np.ndarray, fold: np.ndarray, later: np.ndarray) -> np.ndarray:
-    """The best that these features give: trained on the truth of earlier rows, of other patients."""
-    import xgboost
-
-    best = np.empty(int(later.sum()))
-    for k in np.unique(fold):
-        rows, mine = ~later & (fold != k), later & (fold == k)
-        matrix = xgboost.QuantileDMatrix(X[rows], p[rows], nthread=available_threads())
-        booster = xgboost.train({**CEILING, "nthread": available_threads()}, matrix, CEILING_ROUNDS)
-        best[(fold == k)[later]] = booster.inplace_predict(X[mine])
-    return best
-
-
 def _risk(contestant: Contestant, X: np.ndarray) -> np.ndarray:
     """What would be stated of these rows in service: by all members."""
     return sigmoid(contestant.slope * contestant.estimator.margins(X).mean(axis=1) + contestant.intercept)
@@ -236,7 +220,7 @@ def _distance(
     target: str, judged: Judged, risk: Mapping[str, np.ndarray], shipped: str, corrected: np.ndarray | None
 ) -> Goal:
     told = {**risk, **({} if corrected is None else {"corrected": corrected})}
-    ratio = {name: _rmse(r, judged.truth) / _rmse(judged.ceiling, judged.truth) for name, r in told.items()}
+    ratio = {name: distance(r, judged.truth) / distance(judged.ceiling, judged.truth) for name, r in told.items()}
     value = ratio.get("corrected", ratio[shipped])
     return Goal("G2", f"{target}: RMSE to the truth over the ceiling's", value, "<= 1.05", value <= 1.05, ratio)
 
@@ -287,17 +271,3 @@ def _overlap(scores: list[np.ndarray]) -> float:
 def _stability(overlap: float, target: str) -> Goal:
     return Goal("G8", f"{target}: top-5 % overlap between refits", overlap, ">= 0.75", overlap >= 0.75,
                 {"refits": REFITS})  # fmt: skip
-
-
-def expected_auroc(score: np.ndarray, p: np.ndarray) -> float:
-    """AUROC that a score is expected to have where row i comes true with probability p_i; ties count half."""
-    levels, level = np.unique(score, return_inverse=True)
-    events = np.bincount(level, weights=p, minlength=len(levels))
-    others = np.bincount(level, weights=1 - p, minlength=len(levels))
-    below = np.cumsum(others) - others / 2
-    return float(events @ below / (events.sum() * others.sum()))
-
-
-def _rmse(risk: np.ndarray, p: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((risk - p) ** 2)))
-

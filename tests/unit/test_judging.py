@@ -12,8 +12,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from wellkept.__main__ import main
+from wellkept.ceiling import expected_auroc
 from wellkept.contracts import TIME
-from wellkept.judging import _overlap, _undecided, expected_auroc
+from wellkept.judging import _overlap, _undecided
 
 ROOT = Path(__file__).parents[2]
 
