@@ -250,7 +250,7 @@ def test_the_product_never_reads_what_only_the_simulator_knows() -> None:
     package = Path(wellkept.__file__).parent
     read_by = [
         path for path in package.rglob("*") if path.suffix in {".py", ".toml"}
-        and path.relative_to(package).parts[0] not in {"simulator", "judging.py"}
+        and path.relative_to(package).parts[0] not in {"simulator", "judging.py", "ceiling.py"}
         and re.search(r"\btruth\b", path.read_text(encoding="utf-8"))
     ]  # fmt: skip
     assert read_by == []
