@@ -24,8 +24,8 @@ Codes are those of [codes.md](codes.md).
 In an example each line is an event: the day when it happened, the day when it became `known` (by default the same),
 its code, number, category and encounter. `predict` is the moment of the prediction. Beside these features,
 `features = "auto"` makes count, last value, mean, maximum, time since and category of every code that is common enough,
-and a target with a deadline makes `away_as_usual`, which is learned: the share of patients, not back after as long since
-a visit of the same kind, who do not come back in time (`src/wellkept/clock.py`).
+and a target with a deadline makes `away_as_usual`, which is learned: the share of patients, not back after as long
+since a visit of the same kind, who do not come back in time (`src/wellkept/clock.py`).
 """
 COLUMNS = "| feature | touchpoint | dimension | unit | sign | modifiable | what it is | null |"
 SIGNS = {1: "+", 0: "", -1: "-"}
