@@ -251,8 +251,13 @@ def _refits(X: np.ndarray, data: Examples, trained: Trained, spec: Spec) -> Iter
     subjects, member = np.unique(data.subject[fitted], return_inverse=True)
     matrix, draws = trained.encoder.matrix(data.features), multiplicities(len(subjects), seed=7)
     for _ in range(REFITS):
-        rows = np.sort(np.concatenate([np.repeat(fitted, next(draws)[member].astype(int)), others]))
-        again = replace(data, points=data.points.take(pa.array(rows)), role=data.role[rows], fold=data.fold[rows])
+        times = next(draws)[member].astype(int)
+        rows, copy = np.concatenate([np.repeat(fitted, times), others]), np.zeros(times.sum() + len(others), int)
+        copy[: times.sum()] = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+        _, drawn = np.unique(np.stack([data.subject[rows], copy]), axis=1, return_inverse=True)
+        points = data.points.take(pa.array(rows))  # each copy of a patient is a patient: weights go by them
+        points = points.set_column(points.column_names.index("subject_id"), "subject_id", pa.array(drawn.ravel()))
+        again = replace(data, points=points, role=data.role[rows], fold=data.fold[rows])
         if trained.shipped.estimator.kind == "trees":
             refit = trees_contestant(matrix[rows], again, trained.encoder, spec)
         else:

@@ -75,7 +75,7 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
     difference = _difference(contestants, data)
     kind = spec.estimator if spec.estimator != "best" else ("trees" if difference.high < 0 else "logistic")
     say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
-        f"[{difference.low:+.4f} to {difference.high:+.4f}] on calibration rows")
+        f"[{difference.low:+.4f} to {difference.high:+.4f}] on patients that the judging member never saw")
     reference = float(data.label[data.calibration_rows].mean())
     return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
 
@@ -132,7 +132,7 @@ def _head(label: np.ndarray, margin: np.ndarray, data: Examples) -> tuple[float,
 
 
 def _difference(contestants: dict[str, Contestant], data: Examples) -> Estimate:
-    rows = data.calibration_rows
+    rows = data.fitted_rows
     trees, logistic = contestants["trees"].risk[rows], contestants["logistic"].risk[rows]
     return paired_difference(data.label[rows], trees, logistic, data.subject[rows], loss="log_loss")
 
