@@ -126,7 +126,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
         "belongs_with": {name: _digest(content) for name, content in contract.items()},
     }  # fmt: skip
     rows = _golden_rows(bundle.encoder)
-    golden = {"rows": rows, "risk": _golden_risk(bundle, rows, folder).tolist()}
+    golden = {"rows": rows, "risk": _golden_risk(bundle, rows, folder).tolist(), "nps": _golden_nps(bundle, rows)}
     write_files(folder, {
         **contract, **bundle.estimator.files(), "model.json": to_json(model), "golden.json": to_json(golden),
         "metrics.json": to_json(without_nan(bundle.metrics)),
@@ -150,11 +150,13 @@ def load_bundle(folder: Path) -> Bundle:
         bundle = _bundle(model, files, version=f"{folder.name}@{digest[:12]}")
         golden = from_json(files["golden.json"])
         rows, expected = dict(golden["rows"]), np.array(golden["risk"], float)
+        nps = golden.get("nps")
     except UNREADABLE as error:
         raise BundleRefused("model", f"{shown(folder)} does not hold what a bundle holds") from error
     _check_contract(bundle, belongs_with, files, folder)
     risk = _golden_risk(bundle, rows, folder)
-    if risk.shape != expected.shape or not np.abs(risk - expected).max() <= TOLERANCE:
+    same = risk.shape == expected.shape and np.abs(risk - expected).max() <= TOLERANCE
+    if not (same and _alike(_golden_nps(bundle, rows), nps)):
         raise BundleRefused("golden_rows", f"{shown(folder)} does not give the risks that it gave when it was written")
     return bundle
 
@@ -189,7 +191,7 @@ def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:
         estimator=estimator_from(files, model["kind"]),
         slope=float(model["slope"]),
         intercept=float(model["intercept"]),
-        second=_line(model["second"]),
+        second=_line(model.get("second")),
         reference_rate=_probability(model["reference_rate"]),
         facts=dict(model["facts"]),
         metrics=dict(from_json(files["metrics.json"])),
@@ -237,13 +239,26 @@ def _golden_rows(encoder: Encoder) -> dict[str, list]:
     return rows
 
 
+def _golden_nps(bundle: Bundle, rows: Mapping[str, list]) -> list[float] | None:
+    nps = bundle.expected_nps(bundle.encoder.matrix(_golden_table(bundle, rows)))
+    return None if nps is None else nps.tolist()
+
+
+def _alike(now: list[float] | None, then: list[float] | None) -> bool:
+    return now == then if now is None or then is None else bool(np.allclose(now, then, rtol=0, atol=TOLERANCE))
+
+
+def _golden_table(bundle: Bundle, rows: Mapping[str, list]) -> pa.Table:
+    types = {f.name: pa.string() if f.expression.is_text else pa.float32() for f in bundle.encoder.features}
+    return pa.table({name: pa.array(rows[name], type_) for name, type_ in types.items()})
+
+
 def _golden_risk(bundle: Bundle, rows: Mapping[str, list], folder: Path) -> np.ndarray:
     """What the bundle gives on its golden rows: one probability each."""
-    types = {f.name: pa.string() if f.expression.is_text else pa.float32() for f in bundle.encoder.features}
     try:
-        if rows.keys() != types.keys():
+        if rows.keys() != {f.name for f in bundle.encoder.features}:
             raise ValueError("other features")
-        table = pa.table({name: pa.array(rows[name], type_) for name, type_ in types.items()})
+        table = _golden_table(bundle, rows)
         with np.errstate(all="ignore"):  # what is not finite is refused below
             risk = bundle.risk(bundle.encoder.matrix(table))
     except (*UNREADABLE, InputRefused, pa.ArrowException) as error:

@@ -21,12 +21,17 @@ from wellkept.labelling import Question, cohort
 from wellkept.spec import Points
 
 NAME = "away_as_usual"
+FEWEST_VISITS = 50  # of a kind of care
 DAY = 86_400e6  # microseconds
 
 
 def clock(snapshot: Snapshot, points: Points, asked: Question, until: pa.Scalar) -> Feature | None:
-    """The feature, from what was known at `until`; None where there is no deadline, or nobody was seen to return."""
-    if asked.follow_up is None:
+    """The feature, from what was known at `until`; None where no kind of care has a deadline and enough visits.
+
+    Where points do not stand at the visits that the question is about, nobody could be seen to return before the
+    point, and there is none either.
+    """
+    if asked.follow_up is None or points.each != asked.codes[0]:
         return None
     first = min(points.after, key=microseconds)
     visits = cohort(snapshot, points.model_copy(update={"after": (first,)}))
@@ -40,17 +45,21 @@ def clock(snapshot: Snapshot, points: Points, asked: Question, until: pa.Scalar)
 
 
 def _table(visits: pa.Table, until: pa.Scalar) -> tuple[np.ndarray, np.ndarray] | None:
-    """Days since the visit, rising, and the chance of no return by the deadline at each; None where nobody returned."""
+    """Days since the visit, rising, and the chance of no return by the deadline at each.
+
+    None where there are few visits, or an interval before the deadline that nobody was followed through, or that nobody
+    came out of without a return: hazards of 0 and 1 there would tell of patients who never return, or always.
+    """
     days = {name: (visits[name].to_numpy() - visits["visited"].to_numpy()) / DAY
             for name in ("deadline", "returned", "ended")}  # fmt: skip
     followed = np.fmin(days["ended"], (until.value - visits["visited"].to_numpy()) / DAY)
     bounds = bounds_of(days["deadline"])
     _, interval, event = person_periods(days["returned"], followed, bounds)
     at_risk, returned = life_table(interval, event, bounds.shape[1] - 1)
-    if not returned.any():
+    knots = bounds[0] if len(bounds) else np.zeros(1)
+    if len(bounds) < FEWEST_VISITS or not returned.any() or (at_risk <= returned)[np.diff(knots) > 0].any():
         return None
     hazard = np.tile(returned / np.maximum(at_risk, 1), (bounds.shape[1], 1))
-    knots = bounds[0]
     return knots, chance_of_none(hazard, np.tile(knots, (len(knots), 1)), knots)
 
 

@@ -87,5 +87,5 @@ def derived(snapshot: Snapshot, **limits: Unpack[engine.Limits]) -> Batch | None
 
 
 def concerns(events: pa.Table) -> bool:
-    """Are there visits among these events, of which `derived` could tell something?"""
-    return bool(pc.any(pc.equal(events["code"], VISIT)).as_py())
+    """Are there visits or answers among these events, so that `derived` could tell something new?"""
+    return bool(pc.any(pc.is_in(events["code"], pa.array([VISIT, ANSWER]))).as_py())

@@ -21,12 +21,13 @@ from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.hazard_control import Control, followed_visits
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
-from wellkept.labelling import cohort, labels, question
+from wellkept.labelling import Question, cohort, labels, question
 from wellkept.parts import discover
 from wellkept.spec import Spec, matches
 from wellkept.visiting import refuse_rules, visiting_at
 
 FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
+FEWEST_FOLDS = 3  # with labels of each kind: a member leaves out one, and chooses its penalty on another
 ROLES = ("train", "calibrate", "test", "embargo")
 
 
@@ -89,9 +90,6 @@ class Examples:
         return self.rows("test") if "test" in self.role else self.rows("train")
 
 
-ROLES = ("train", "calibrate", "test", "embargo")
-
-
 def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     """Points with known labels, their roles and their features.
 
@@ -101,6 +99,7 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
         Too few labels of either kind to train and judge.
     """
     asked = question(spec.label.true_when, discover("targets"))
+    _refuse_odd_answers(asked, spec)
     points = cohort(snapshot, spec.points)
     if points.num_rows == 0:
         what = spec.points.each or "the time"
@@ -113,7 +112,7 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
                             f"journeys, and is its window over for anybody? ({spec.label.true_when})")  # fmt: skip
     fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
     role = _roles(points, spec)
-    _enough(points, role)
+    _enough(points, role, fold)
     training = points.filter(pa.array(role == "train")).select(["subject_id", "prediction_time", "encounter_id"])
     catalogue = _catalogue(snapshot, training, spec)
     if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
@@ -122,7 +121,8 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     begins, control = _test_begins(points, role), None
     if "hazard" in spec.beside:
         control = followed_visits(snapshot, points, spec, asked, catalogue=catalogue, until=begins)
-    if (rhythm := clock(snapshot, spec.points, asked, begins)) is not None:
+    # without a test period, the clock would have seen the returns of the rows that it is judged on
+    if "test" in role and (rhythm := clock(snapshot, spec.points, asked, begins)) is not None:
         catalogue.append(rhythm)
     query = FeatureQuery({f.name: f.expression for f in catalogue})
     table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
@@ -177,7 +177,7 @@ def _micros(times: pa.ChunkedArray) -> np.ndarray:
     return pc.cast(times, pa.int64()).to_numpy()
 
 
-def _enough(points: pa.Table, role: np.ndarray) -> None:
+def _enough(points: pa.Table, role: np.ndarray, fold: np.ndarray) -> None:
     label = points["label"].to_numpy().astype(bool) if points.num_rows else np.zeros(0, bool)
     for name in dict.fromkeys([*(["train"] if len(label) == 0 else []), *role]):
         if name == "embargo":
@@ -189,6 +189,10 @@ def _enough(points: pa.Table, role: np.ndarray) -> None:
                 f"{name} rows: {events} true and {others} false labels, at least {FEWEST_EVENTS} of each are needed; "
                 "ingest more history, or ask a shorter question",
             )
+    fitted = np.isin(role, ["train", "calibrate"])
+    if min(len(np.unique(fold[fitted & (label == kind)])) for kind in (False, True)) < FEWEST_FOLDS:
+        raise NotEnoughData("too_few_labels", "labels of one kind belong to a handful of patients: members that do not "
+                            "see a fold of patients would have nothing to learn from")  # fmt: skip
     if "train" not in role:
         raise NotEnoughData("too_few_labels", "no label was known before the test period: a longer history is needed")
 
@@ -201,13 +205,23 @@ def _catalogue(snapshot: Snapshot, training: pa.Table, spec: Spec) -> list[Featu
     return [replace(f, protected=any(matches(code, spec.protected) for code in f.codes)) for f in features]
 
 
+def _refuse_odd_answers(asked: Question, spec: Spec) -> None:
+    """[asked] and `second_cut` are for answers about the encounter, and for numbers of which the smaller are true."""
+    if spec.asked is not None and not (asked.is_answer and spec.label.true_when.endswith("in the same encounter")):
+        raise SpecRefused("asked", "[asked] is for labels that are answers 'in the same encounter', "
+                          f"not for {spec.label.true_when!r}")  # fmt: skip
+    if spec.label.second_cut is not None and asked.graded != 1:
+        raise SpecRefused("second_cut", "second_cut is for answers that are true up to a number, "
+                          f"not for {spec.label.true_when!r}")  # fmt: skip
+
+
 def _modes(points: pa.Table, spec: Spec) -> tuple[str, ...]:
     """The ways of asking, the reference first: the one that the model's TOML names, or else the commonest."""
     counts = {c["values"]: c["counts"] for c in pc.value_counts(points["mode"]).to_pylist() if c["values"] is not None}
-    if spec.asked is None or not counts:
+    if spec.asked is None or not (counts or spec.asked.reference):
         return ("",)
     reference = spec.asked.reference or max(counts, key=lambda mode: (counts[mode], mode))
     if reference not in counts:
         raise SpecRefused("asked", f"[asked] reference = {reference!r} is no way in which an answer was asked for: "
-                          f"there are {', '.join(sorted(counts))}")  # fmt: skip
+                          f"there are {', '.join(sorted(counts)) or 'none, or no encounter ids'}")  # fmt: skip
     return (reference, *sorted(counts.keys() - {reference}))

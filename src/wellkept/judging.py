@@ -226,7 +226,7 @@ def _distance(
 
 
 def _level(target: str, judged: Judged, risk: np.ndarray, corrected: np.ndarray | None) -> Goal:
-    """What is true over what is stated, of everybody and in each group.
+    """What is true over what is stated, of everybody and in each group; stated by the report, where a follow-up told.
 
     no_return must be right for each kind of care. Detractors must be right over all once a follow-up has told how
     those who do not answer differ; before that the product claims no level of theirs, and none is asked of it.

@@ -33,7 +33,8 @@ class Question:
 
     `known` is since when the label is known, in microseconds since 1970; null means that it never will be. `codes`
     (each may end in ``*``) are those that the label is read from; `is_answer` says that no event of them leaves the
-    label not known; `graded` that a column `grade` has the whole answer, the smaller the more the label is true.
+    label not known; `graded` that a column `grade` has the whole answer (1) or its negative (-1), such that the smaller
+    it is the more the label is true.
     `follow_up`, of a target that waits for a return, makes SQL of what is known at a moment (microseconds): one row a
     point with its `moment`, the visit before it (`visited`, `kind`, `deadline`) and when the patient `returned` after
     it or the chance to do so `ended`.
@@ -42,7 +43,7 @@ class Question:
     sql: str
     codes: tuple[str, ...]
     is_answer: bool = False
-    graded: bool = False
+    graded: int = 0
     follow_up: Callable[[int], str] | None = None
 
 

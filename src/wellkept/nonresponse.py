@@ -40,7 +40,8 @@ class Answers:
         Shape (n,): whose row it is.
     asked_as, followed_as
         Shape (n,) or one number, log-odds: by how much the way of asking moves the answer, and the follow-up's (a
-        telephone makes them kinder: below 0). All levels are those of the reference way, at 0.
+        telephone makes them kinder: below 0). Levels are those of the reference way, at 0, but for `respondents` and
+        `weighted`, which are made of answers as they were given.
     """
 
     risk: np.ndarray

@@ -75,7 +75,7 @@ class Split(Strict):
     by: Literal["time", "subject"] = "time"
     test_share: float = Field(0.25, gt=0, lt=1)
     calibration_share: float = Field(0.25, gt=0, lt=1, description="of what was known before the test period")
-    folds: int = Field(5, ge=2, le=20)
+    folds: int = Field(5, ge=3, le=20)
 
 
 class Trees(Strict):

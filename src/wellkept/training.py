@@ -23,6 +23,7 @@ from wellkept.spec import Spec
 
 FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
 
+
 @dataclass(frozen=True)
 class Contestant:
     """A fitted estimator, its calibrator, and its honest risk for every row.
@@ -59,6 +60,7 @@ class Trained:
     reference_rate: float
     facts: dict[str, str]
 
+
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
     """Fit both contestants, calibrate them, and choose the simpler one unless trees are clearly better."""
     encoder = fit_encoder(data.catalogue, data.features, data.rows("train"))
@@ -73,11 +75,18 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
         "logistic": logistic_contestant(X, data, spec),
     }
     difference = _difference(contestants, data)
-    kind = spec.estimator if spec.estimator != "best" else ("trees" if difference.high < 0 else "logistic")
+    kind = spec.estimator if spec.estimator != "best" else ("trees" if _better(difference) else "logistic")
     say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
         f"[{difference.low:+.4f} to {difference.high:+.4f}] on patients that the judging member never saw")
     reference = float(data.label[data.calibration_rows].mean())
     return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
+
+
+def _better(difference: Estimate) -> bool:
+    """Is a loss lower by more than its standard error? Else the simpler model ships (Breiman et al. 1984, 1-SE rule)."""
+    standard_error = (difference.high - difference.low) / (2 * 1.96)
+    return difference.value < -standard_error
+
 
 def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
     """What a contestant learns from on these rows.

@@ -208,6 +208,8 @@ CASES: list[tuple[str, str, Callable[[Path], Any], str]] = [
     ("m_golden", "model of another", of_another("trees-0.ubj", seed=2), "golden_rows"),
     ("m_golden", "all of another", of_another("trees-0.ubj", "trees-1.ubj", "trees-2.ubj", seed=2), "golden_rows"),
     ("m_golden", "calibrator", changed("model.json", slope=1.2), "golden_rows"),
+    ("m_golden", "second head", changed("model.json", second=[-3.0, -9.0]), "golden_rows"),
+    ("m_golden", "no second head", changed("model.json", second=None), "golden_rows"),
     ("m_golden", "risk", lambda f: (edit(f, "golden.json", lambda g: {**g, "risk": [r + 1e-5 for r in g["risk"]]}),
                                     rehash(f)), "golden_rows"),
     ("m_golden", "no risk", changed("golden.json", risk=[]), "golden_rows"),

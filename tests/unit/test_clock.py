@@ -75,10 +75,16 @@ def test_it_rises_and_ends_at_one(world: Snapshot) -> None:
 
 
 def test_it_knows_nothing_later_than_the_moment_it_was_made_at(world: Snapshot) -> None:
-    """On day 120 nobody has returned after chronic care, and some have after procedures."""
-    early = learned(world, until=120)
+    """By day 160 nobody was followed to the deadline of chronic care, and all were to that of procedures."""
+    early = learned(world, until=160)
     assert at(world, early, (70, 11)) == [None]
     assert at(world, early, (170, 11)) == pytest.approx([0.5], abs=0.02)
+    assert learned(world, until=120) is None
+
+
+def test_where_points_do_not_stand_at_the_visits_there_is_none(world: Snapshot) -> None:
+    moment, asked = pa.scalar(day(END), pa.timestamp("us", tz="UTC")), question(SENTENCE, discover("targets"))
+    assert clock(world, POINTS.model_copy(update={"each": "CALL"}), asked, moment) is None
 
 
 def test_the_newest_visits_count_as_far_as_they_were_seen(store: Callable[[list[dict]], Snapshot]) -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from tests.conftest import batch_of, events_table
+from tests.conftest import batch_of, day, events_table, points_table
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.evaluating import evaluate, plain
 from wellkept.examples import Examples, examples, fold_of
 from wellkept.journeys import Journeys, Snapshot
+from wellkept.labelling import labels, question
+from wellkept.parts import discover
 from wellkept.spec import Spec
 from wellkept.training import Trained, train
 
@@ -157,3 +159,33 @@ def test_what_cannot_be_trained_honestly_is_refused(change, error, code, linear_
     with pytest.raises(error) as refused:
         examples(linear_snapshot, Spec(**{**SMALL, **change}))
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"asked": {"by": "INVITED"}}, "in the same encounter"),
+        ({"asked": {"by": "INVITED"}, "label": {"true_when": "event of ANSWER within 20d"}}, "in the same encounter"),
+        ({"label": {"true_when": "ANSWER > 6 within 20d", "second_cut": 8}}, "second_cut"),
+        ({"label": {"true_when": "event of ANSWER within 20d", "second_cut": 8}}, "second_cut"),
+        ({"label": {"true_when": "ANSWER <= 6 within 20d in the same encounter"},
+          "asked": {"by": "INVITED", "reference": "sms"}}, "no label|reference|not one point"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_answers_must_fit_the_question(linear_snapshot: Snapshot, changed: dict, what: str) -> None:
+    with pytest.raises((SpecRefused, NotEnoughData), match=what):
+        examples(linear_snapshot, Spec(**{**SMALL, **changed}))
+
+
+def test_an_answer_that_is_entered_late_is_known_late(tmp_path: Path) -> None:
+    rows = [
+        {"subject_id": 1, "time": 10, "code": "VISIT"},
+        {"subject_id": 1, "time": 50, "event_at": 12, "code": "ANSWER", "numeric_value": 3.0},
+        {"subject_id": 2, "time": 100, "code": "THE END"},
+    ]
+    store = Journeys(tmp_path / "journeys", shards=2, key="test")
+    store.land(batch_of(events_table(rows)))
+    asked = question("ANSWER <= 6 within 20d", discover("targets"))
+    told = labels(store.snapshot(), points_table((1, 11)), asked)
+    assert told["label"].to_pylist() == [True]
+    assert told["known_at"].to_pylist() == [day(50)]

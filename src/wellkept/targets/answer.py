@@ -21,7 +21,7 @@ GRAMMAR = re.compile(
     r"within (?P<window>\d+[hd])(?P<same> in the same encounter)?(?P<at_once> as it comes)?"
 )
 
-GRADED = {"<": "", "<=": "", ">": "-", ">=": "-"}  # the sign by which smaller numbers are nearer to true
+GRADED = {"<": 1, "<=": 1, ">": -1, ">=": -1}  # the sign by which smaller numbers are nearer to true
 
 
 def parse(sentence: str) -> Question | None:
@@ -33,9 +33,10 @@ def parse(sentence: str) -> Question | None:
     # an answer of this very encounter is the one asked for even where its date is coarser than the point's
     same = SAME_ENCOUNTER if match["same"] else "AND e.happened >= p.moment"
     end = f"p.moment + {microseconds(match['window'])}"
-    known = "MIN_BY(e.known, e.sequence)" if match["at_once"] else end
-    graded = column == "value" and match["compare"] in GRADED
-    grade = f", MIN_BY({GRADED[match['compare']]}e.value, e.sequence) AS grade" if graded else ""
+    answered = "MIN_BY(e.known, e.sequence)"  # it may be entered after the window is over
+    known = answered if match["at_once"] else f"GREATEST({end}, COALESCE({answered}, {end}))"
+    graded = GRADED.get(match["compare"], 0) if column == "value" else 0
+    grade = f", MIN_BY({graded} * e.value, e.sequence) AS grade" if graded else ""
     sql = f"""
 SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known{grade}
 FROM points p LEFT JOIN events e

@@ -3,7 +3,8 @@
 The deadline counts from the latest event of the code that is known at the point, by its category; a category that is
 not listed expects nobody (a cured patient is not lost), so its label is not known. After ``unless`` stand events that
 compete with a return, death or a move: whoever did not return before one of them is not lost, and the label is not
-known. Known at the deadline, also where the return came early (METHOD.md, section 2.2).
+known. Known at the deadline, also where the return came early (METHOD.md, section 2.2). A death or a move that is
+recorded later still takes the label away: it would not have been lost, had it been told in time.
 """
 
 from __future__ import annotations
