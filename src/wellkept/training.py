@@ -62,7 +62,7 @@ class Trained:
 
 
 def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: None) -> Trained:
-    """Fit both contestants, calibrate them, and choose the simpler one unless trees are clearly better."""
+    """Fit both contestants, calibrate them, and choose the simpler one unless trees are better."""
     encoder = fit_encoder(data.catalogue, data.features, data.rows("train"))
     if not encoder.features:
         raise NotEnoughData("no_features", "no feature varies over the training rows: is the right data ingested?")
@@ -83,7 +83,7 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
 
 
 def _better(difference: Estimate) -> bool:
-    """Is a loss lower by more than its standard error? Else the simpler model ships (Breiman et al. 1984, 1-SE rule)."""
+    """Is the loss lower by more than a standard error? Else the simpler model ships (Breiman et al. 1984)."""
     standard_error = (difference.high - difference.low) / (2 * 1.96)
     return difference.value < -standard_error
 
