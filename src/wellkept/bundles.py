@@ -88,10 +88,9 @@ class Bundle:
         """P(promoter) - P(detractor) of each row, between -1 and 1; None without a second head."""
         if self.second is None:
             return None
-        slope, intercept = self.second
-        detractor = self.risk(X)
-        no_promoter = np.maximum(sigmoid(slope * self.estimator.margins(X).mean(axis=1) + intercept), detractor)
-        return 1 - no_promoter - detractor
+        margin = self.estimator.margins(X).mean(axis=1)
+        detractor, (slope, intercept) = sigmoid(self.slope * margin + self.intercept), self.second
+        return 1 - np.maximum(sigmoid(slope * margin + intercept), detractor) - detractor
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """What each feature adds to the calibrated log-odds; the last column is the bias.

@@ -124,3 +124,15 @@ def test_what_a_person_has_accepted_is_not_held():
         hold_if_odd(bundle(), odd, frozenset({"null_rate"}))
     assert held.value.code == "vocabulary"
     hold_if_odd(bundle(), odd, frozenset({"null_rate", "vocabulary"}))
+
+
+def test_the_expected_nps_is_promoters_minus_detractors_and_null_without_a_second_head():
+    table = values(ROWS, seed=9)
+    X = bundle().encoder.matrix(table)
+    raw, (slope, intercept) = bundle().estimator.margins(X).mean(axis=1), bundle().second
+    detractor, promoter = bundle().risk(X), 1 - 1 / (1 + np.exp(-(slope * raw + intercept)))
+    told = score(bundle(), points(ROWS), table)[0]["expected_nps"].to_numpy()
+    fits = promoter + detractor <= 1  # elsewhere the heads cross, and nobody is passive
+    np.testing.assert_allclose(told[fits], (promoter - detractor)[fits], atol=1e-6)
+    np.testing.assert_allclose(told[~fits], (1 - 2 * detractor)[~fits], atol=1e-6)
+    assert score(bundle("logistic"), points(ROWS), table)[0]["expected_nps"].null_count == ROWS
