@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.contracts import LABELS, TIME
-from wellkept.durations import microseconds
 from wellkept.errors import SpecRefused
 from wellkept.history import engine
 from wellkept.journeys import Snapshot
-from wellkept.labelling import Question, cohort, labels, sql_any_code, sql_text
+from wellkept.labelling import Question, first_points, labels, sql_any_code, sql_text
 from wellkept.spec import Asked, Spec
 
 
@@ -56,8 +55,7 @@ def invited(snapshot: Snapshot, spec: Spec, asked: Asked, question: Question, si
     """
     if not question.is_answer:
         raise SpecRefused("asked", f"[asked] is for labels that are answers, not for {spec.label.true_when!r}")
-    first = min(spec.points.after, key=microseconds)
-    points = cohort(snapshot, spec.points.model_copy(update={"after": (first,)}))
+    points = first_points(snapshot, spec.points)
     points = labels(snapshot, points.filter(pc.greater_equal(points["prediction_time"], since)), question)
     points = points.filter(_over(snapshot, points))
     invitations = _invitations(snapshot, points, asked)

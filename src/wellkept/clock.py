@@ -13,16 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.catalogue import Feature
-from wellkept.durations import microseconds
+from wellkept.durations import DAY
 from wellkept.hazard import bounds_of, chance_of_none, life_table, person_periods
 from wellkept.history import Expression, engine, past
 from wellkept.journeys import Snapshot
-from wellkept.labelling import Question, cohort
+from wellkept.labelling import Question, first_points
 from wellkept.spec import Points
 
 NAME = "away_as_usual"
 FEWEST_VISITS = 50  # of a kind of care
-DAY = 86_400e6  # microseconds
 
 
 def clock(snapshot: Snapshot, points: Points, asked: Question, until: pa.Scalar) -> Feature | None:
@@ -31,12 +30,11 @@ def clock(snapshot: Snapshot, points: Points, asked: Question, until: pa.Scalar)
     Where points do not stand at the visits that the question is about, nobody could be seen to return before the
     point, and there is none either.
     """
-    if asked.follow_up is None or points.each != asked.codes[0]:
+    if asked.seen_until is None or points.each != asked.codes[0]:
         return None
-    first = min(points.after, key=microseconds)
-    visits = cohort(snapshot, points.model_copy(update={"after": (first,)}))
+    visits = first_points(snapshot, points)
     visits = visits.filter(pc.less(visits["prediction_time"], until))
-    seen = engine.at_points(asked.follow_up(until.value), snapshot, visits)
+    seen = engine.at_points(asked.seen_until(until.value), snapshot, visits)
     seen = seen.filter(seen["deadline"].is_valid())
     kinds = pc.unique(seen["kind"]).to_pylist()
     tables = {kind: _table(seen.filter(pc.equal(seen["kind"], kind)), until) for kind in kinds}

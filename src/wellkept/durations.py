@@ -8,6 +8,7 @@ from datetime import timedelta
 from wellkept.errors import SpecRefused
 
 SECONDS = {"h": 3600, "d": 86_400}
+DAY = 86_400e6  # microseconds
 
 
 def microseconds(duration: str) -> int:

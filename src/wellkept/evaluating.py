@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from wellkept.durations import DAY
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.examples import Examples, fold_of
@@ -18,7 +19,6 @@ from wellkept.visiting import gaps, rhythm
 
 RESAMPLES = 200
 FEWEST_ROWS = 200  # of a kind of care, to hold two means of it beside each other
-DAY = 86_400e6  # microseconds
 
 Report = dict[str, dict[str, Estimate]]
 

@@ -15,7 +15,7 @@ from wellkept.history import FeatureQuery
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import question
-from wellkept.learning import Estimator, Outcomes
+from wellkept.learning import Estimator, Outcomes, own_margin
 from wellkept.logistic import fit_logistic
 from wellkept.nonresponse import Answers, corrected, enough, levels, moved
 from wellkept.parts import discover
@@ -86,8 +86,3 @@ def stated_risk(trained: Trained, X: np.ndarray, fold: np.ndarray) -> np.ndarray
     """The risk of each row by the member that never saw its patient."""
     shipped = trained.shipped
     return sigmoid(shipped.slope * own_margin(shipped.estimator, X, fold) + shipped.intercept)
-
-
-def own_margin(estimator: Estimator, X: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Each row's margin by the member of its patient's own fold."""
-    return np.take_along_axis(estimator.margins(X), fold[:, None], 1)[:, 0]

@@ -14,17 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.catalogue import Feature
-from wellkept.durations import microseconds
+from wellkept.durations import DAY
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.hazard import fit_hazard
 from wellkept.history import FeatureQuery, engine, past
 from wellkept.journeys import Snapshot
-from wellkept.labelling import Question, cohort
+from wellkept.labelling import Question, first_points
 from wellkept.spec import Spec
 
 MOST_VISITS = 30_000
-DAY = 86_400e6  # microseconds
 GROWING = ("overdue_share", "gap_ratio")  # days since the visit, divided
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: neighbouring ids come to lie far apart
 
@@ -33,7 +32,7 @@ SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: neighbouri
 class Control:
     """What the control learns from, one row a visit, and the visit that each row of the model is about.
 
-    `visits` and `rows` are answers of `Question.follow_up`; `subject` and `features` belong to `visits`, and no
+    `visits` and `rows` are answers of `Question.seen_until`; `subject` and `features` belong to `visits`, and no
     feature in `catalogue` tells the time since a visit. Nothing later than `until` (microseconds) is in `visits`.
     """
 
@@ -57,13 +56,12 @@ def followed_visits(
     NotEnoughData
         No such visit.
     """
-    if asked.follow_up is None:
+    if asked.seen_until is None:
         raise SpecRefused("beside", "hazard needs the deadline of each kind of care: [label] true_when = "
                           f"'no event of {spec.points.each} by chronic: 270d after the last'")  # fmt: skip
-    first = min(spec.points.after, key=microseconds)
-    visits = cohort(snapshot, spec.points.model_copy(update={"after": (first,)}))
+    visits = first_points(snapshot, spec.points)
     visits = _sample(visits.filter(pc.less(visits["prediction_time"], until)))
-    sql = asked.follow_up(until.value)
+    sql = asked.seen_until(until.value)
     seen = engine.at_points(sql, snapshot, visits)
     expected = seen["deadline"].is_valid()
     visits, seen = visits.filter(expected), seen.filter(expected)

@@ -2,7 +2,9 @@
 
 Every figure is a ratio to what the observable features could reach at best, the *ceiling*: the true probabilities
 regressed on the product's own features. A ratio above 1 is no triumph but a leak. What ships is judged as it ships, on
-visits later than all that it learned from. The truth is read here only; no code path of the product leads here.
+visits later than all that it learned from; but where a follow-up told how those who do not answer differ, distance and
+level are those of the risk that the report corrects with it. The truth is read here only; no code path of the product
+leads here.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from wellkept import jobs
 from wellkept.calibrating import sigmoid
 from wellkept.ceiling import ceiling, distance, expected_auroc
 from wellkept.contracts import TIME
+from wellkept.durations import DAY
 from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
 from wellkept.everybody import everybody
@@ -44,7 +47,6 @@ TRUTH = {"detractor_risk": "p_detractor_reference", "no_return": "p_lost"}
 AT = "24h"  # the moment after the visit at which the truth is stated
 LISTED = 0.05  # share of the rows on the list whose stability is judged
 REFITS = 2
-DAY = 86_400e6  # microseconds
 GROUPED = ("sex", "language", "payer", "disability")
 FEWEST = 500  # judged rows of a group
 
@@ -103,7 +105,7 @@ def judge(snapshot: Snapshot, truth: pa.Table, spec: Spec, *, say: Say) -> list[
     data = examples(snapshot, spec)
     trained = train(data, spec, say=lambda line: say(f"{spec.target}: {line}"))
     say(f"{spec.target}: the ceiling, and {REFITS} refits")
-    judged = _judged(snapshot, truth, spec, data)
+    judged = judged_rows(snapshot, truth, spec, data)
     X = trained.encoder.matrix(judged.features)
     risk = {name: _risk(contestant, X) for name, contestant in trained.contestants.items()}
     stable = _overlap(list(_refits(X, data, trained, spec)))
@@ -130,7 +132,7 @@ def lines_of(goals: Sequence[Goal]) -> list[str]:
     ]
 
 
-def _judged(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples) -> Judged:
+def judged_rows(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples) -> Judged:
     """Points of the test period, and the ceiling, which learns from the truth of the periods before."""
     points = cohort(snapshot, spec.points.model_copy(update={"after": (AT,)}))
     rows = _aligned(points, truth)

@@ -35,7 +35,7 @@ class Question:
     (each may end in ``*``) are those that the label is read from; `is_answer` says that no event of them leaves the
     label not known; `graded` that a column `grade` has the whole answer (1) or its negative (-1), such that the smaller
     it is the more the label is true.
-    `follow_up`, of a target that waits for a return, makes SQL of what is known at a moment (microseconds): one row a
+    `seen_until`, of a target that waits for a return, makes SQL of what is known at a moment (microseconds): one row a
     point with its `moment`, the visit before it (`visited`, `kind`, `deadline`) and when the patient `returned` after
     it or the chance to do so `ended`.
     """
@@ -44,7 +44,7 @@ class Question:
     codes: tuple[str, ...]
     is_answer: bool = False
     graded: int = 0
-    follow_up: Callable[[int], str] | None = None
+    seen_until: Callable[[int], str] | None = None
 
 
 def question(sentence: str, parts: dict[str, ModuleType]) -> Question:
@@ -93,6 +93,11 @@ def cohort(snapshot: Snapshot, spec: Points) -> pa.Table:
         snapshot,
     )
     return _chosen(snapshot, _points(table), spec)
+
+
+def first_points(snapshot: Snapshot, spec: Points) -> pa.Table:
+    """The training points at the first of the model's moments after each occasion."""
+    return cohort(snapshot, spec.model_copy(update={"after": (min(spec.after, key=microseconds),)}))
 
 
 def scoring_points(snapshot: Snapshot, spec: Points, as_of: datetime) -> pa.Table:

@@ -38,6 +38,11 @@ class Estimator(Protocol):
         ...
 
 
+def own_margin(estimator: Estimator, X: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Shape (n,): each row's margin by the member of its patient's own fold, which never saw that patient."""
+    return np.take_along_axis(estimator.margins(X), fold[:, None], 1)[:, 0]
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """What a contestant learns from, one entry a row.

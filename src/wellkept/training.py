@@ -16,7 +16,7 @@ from wellkept.errors import NotEnoughData
 from wellkept.estimators import fit_trees
 from wellkept.examples import Examples
 from wellkept.intervals import Estimate
-from wellkept.learning import Estimator, Fitted, Outcomes
+from wellkept.learning import Estimator, Fitted, Outcomes, own_margin
 from wellkept.logistic import fit_logistic
 from wellkept.performance import paired_difference
 from wellkept.spec import Spec
@@ -117,8 +117,7 @@ def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant
 
 def _calibrated(fitted: Fitted, X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
     """Calibrate on margins of members that did not see the patient; where rows must serve twice, across folds."""
-    margin = np.take_along_axis(fitted.estimator.margins(X), data.fold[:, None], 1)[:, 0]
-    margin = margin + fitted.mode_effects[data.mode]
+    margin = own_margin(fitted.estimator, X, data.fold) + fitted.mode_effects[data.mode]
     slope, intercept, risk = _head(data.label, margin, data)
     contestant = Contestant(fitted.estimator, slope, intercept, slope * fitted.mode_effects, risk)
     if spec.label.second_cut is None or data.grade is None:

@@ -64,7 +64,7 @@ EXAMPLES = [
 @pytest.mark.parametrize(("why", "until", "journey", "expected"), EXAMPLES, ids=[e[0] for e in EXAMPLES])
 def test_what_is_known_of_a_visit_at_a_moment(why: str, until: float, journey: str, expected: tuple, store) -> None:
     rows, at, _ = drawn(journey)
-    sql = ASKED.follow_up(int(day(until).timestamp() * 1e6))
+    sql = ASKED.seen_until(int(day(until).timestamp() * 1e6))
     snapshot = store([{"subject_id": 1, **row} for row in rows])
     (seen,) = engine.at_points(sql, snapshot, points_table((1, at))).to_pylist()
     days = [seen[name] and (seen[name] - seen["visited"]) / DAY for name in ("deadline", "returned", "ended")]

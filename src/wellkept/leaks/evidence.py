@@ -15,6 +15,7 @@ from wellkept.history import engine
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import Question, question
+from wellkept.learning import own_margin
 from wellkept.parts import discover
 from wellkept.spec import Spec, matches
 from wellkept.training import Trained
@@ -114,8 +115,8 @@ class Evidence:
 
     def margins(self, features: pa.Table, rows: np.ndarray) -> np.ndarray:
         """What the shipped model says of these rows, by the members that never saw the patient."""
-        margins = self.trained.shipped.estimator.margins(self.trained.encoder.matrix(features))
-        return np.take_along_axis(margins, self.data.fold[rows][:, None], 1)[:, 0]
+        X = self.trained.encoder.matrix(features)
+        return own_margin(self.trained.shipped.estimator, X, self.data.fold[rows])
 
     def expected(self, feature: Feature) -> bool:
         """Does the model's TOML say that this feature may be as good as it is?"""

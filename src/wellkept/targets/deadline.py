@@ -51,7 +51,7 @@ FROM expected p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.known > p.moment AND e.happened <= p.deadline AND (({same}) OR ({ended}))
 GROUP BY p.point, p.moment, p.deadline"""
 
-    def follow_up(until: int) -> str:
+    def seen_until(until: int) -> str:
         return f"""{visits}
 SELECT p.point, p.moment, p.visited, p.kind, p.deadline,
        MIN(CASE WHEN ({same}) AND e.happened >= p.moment THEN e.happened END) AS returned,
@@ -60,4 +60,4 @@ FROM expected p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.known > p.moment AND e.known <= {until} AND (({same}) OR ({ended}))
 GROUP BY p.point, p.moment, p.visited, p.kind, p.deadline"""
 
-    return Question(sql, codes=(match["code"], *competing), follow_up=follow_up)
+    return Question(sql, codes=(match["code"], *competing), seen_until=seen_until)
