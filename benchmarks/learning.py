@@ -1,0 +1,104 @@
+"""What each decision on how models learn is worth, beside its alternative, against the truth of synthetic systems.
+
+    python benchmarks/learning.py --patients 100000 --seed 3
+
+Whole answers or only 0-6 or not; all labels that were known before the test period or the older three quarters; rows
+alike or by 1/sqrt(rows of the patient); trees that start from the clock or do not. Trees alone are compared, in one
+run on one system, by the share of the reachable AUROC and by true over stated. SYNTHETIC throughout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from measuring import described, machine, say, show
+from wellkept import jobs
+from wellkept.calibrating import sigmoid
+from wellkept.ceiling import expected_auroc
+from wellkept.clock import NAME as CLOCK
+from wellkept.encoding import fit_encoder
+from wellkept.examples import Examples, examples
+from wellkept.judging import Judged, judged_rows
+from wellkept.settings import Settings
+from wellkept.simulator import simulate
+from wellkept.spec import Spec, load_spec
+from wellkept.training import trees_contestant
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+def main() -> None:
+    """One system, each decision beside its alternative."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--patients", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=3)
+    chosen = parser.parse_args()
+    settings = Settings(subject_key="benchmark")
+    facts = []
+    with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
+        export = Path(folder) / "export"
+        simulate(export, patients=chosen.patients, seed=chosen.seed)
+        journeys = jobs.open_journeys(Path(folder) / "journeys", settings)
+        jobs.land(journeys, jobs.read_batch("tables", export, now=datetime.now(UTC), settings=settings))
+        snapshot, truth = journeys.snapshot(), pq.read_table(export / "truth" / "encounters.parquet")
+        for target, ways in {"detractor_risk": of_answers, "no_return": of_returns}.items():
+            spec = load_spec(MODELS / f"{target}.toml")
+            data = examples(snapshot, spec)
+            judged = judged_rows(snapshot, truth, spec, data)
+            for name, told in ways(data):
+                facts.append({"target": target, "learned from": name, **near(told, spec, judged)})
+                say(f"{target}: {name}")
+    about = f"SYNTHETIC, {chosen.patients} patients, seed {chosen.seed}; trees, judged on later visits"
+    lines = [f"{f['target']:15} {f['learned from']:45} {f['reached']:.3f} of the reachable AUROC; true over stated "
+             + ", ".join(f"{name} {value:.2f}" for name, value in f["level"].items()) for f in facts]  # fmt: skip
+    show(facts, [described(machine("wellkept", "xgboost")), about, *lines], as_json=chosen.json)
+
+
+def of_answers(data: Examples) -> Iterator[tuple[str, Examples]]:
+    """As it is, and each alternative."""
+    yield "whole answers, all before the test (ships)", data
+    grade = data.points.column_names.index("grade")
+    nulls = pa.nulls(data.points.num_rows, pa.float32())
+    yield "0-6 or not", replace(data, points=data.points.set_column(grade, "grade", nulls))
+    yield "the older three quarters", older(data)
+
+
+def of_returns(data: Examples) -> Iterator[tuple[str, Examples]]:
+    """As it is, and each alternative."""
+    yield "rows alike, all before the test, clock (ships)", data
+    yield "rows by 1/sqrt(rows of the patient)", replace(data, is_answer=True)
+    yield "the older three quarters", older(data)
+    yield "no clock to start from", replace(data, catalogue=[f for f in data.catalogue if f.name != CLOCK])
+
+
+def older(data: Examples) -> Examples:
+    """Without the labels that became known last: what learns is calibrated on what it learns from, across folds."""
+    rows = data.rows("train", "test", "embargo")
+    return replace(data, points=data.points.take(pa.array(rows)), features=data.features.take(pa.array(rows)),
+                   role=data.role[rows], fold=data.fold[rows])  # fmt: skip
+
+
+def near(data: Examples, spec: Spec, judged: Judged) -> dict:
+    """The share of the reachable AUROC, and true over stated, of all and by kind of care."""
+    encoder = fit_encoder(data.catalogue, data.features, data.rows("train"))
+    trees = trees_contestant(encoder.matrix(data.features), data, encoder, spec)
+    margin = trees.estimator.margins(encoder.matrix(judged.features)).mean(axis=1)
+    risk = sigmoid(trees.slope * margin + trees.intercept)
+    reachable = expected_auroc(judged.ceiling, judged.truth) - 0.5
+    groups = {"all": np.ones(len(risk), bool)} | {k: v for k, v in judged.groups.items() if k.startswith("care ")}
+    level = {name: float(judged.truth[rows].mean() / risk[rows].mean()) for name, rows in groups.items()}
+    return {"reached": (expected_auroc(risk, judged.truth) - 0.5) / reachable, "level": level}
+
+
+if __name__ == "__main__":
+    main()
