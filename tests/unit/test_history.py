@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,10 +58,17 @@ points = st.lists(
 CALM = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def landed(events: list[dict[str, Any]]) -> Snapshot:
-    store = Journeys(Path(tempfile.mkdtemp()), shards=2, key="test")
-    store.land(batch_of(events_table(events)))
-    return store.snapshot()
+Landed = Callable[[list[dict[str, Any]]], Snapshot]
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Landed:
+    def land(events: list[dict[str, Any]]) -> Snapshot:
+        store = Journeys(tmp_path_factory.mktemp("journeys"), shards=2, key="test")
+        store.land(batch_of(events_table(events)))
+        return store.snapshot()
+
+    return land
 
 
 def plain(name: str, how: str, events: list[dict], point: tuple) -> float | str | None:
@@ -114,7 +120,9 @@ def aggregate(how: str, events: list[dict], at: float) -> float | str | None:
 
 @CALM
 @given(journeys, points)
-def test_every_aggregate_is_what_a_plain_reading_of_its_words_gives(events: list[dict], at: list[tuple]) -> None:
+def test_every_aggregate_is_what_a_plain_reading_of_its_words_gives(
+    landed: Landed, events: list[dict], at: list[tuple]
+) -> None:
     table = FeatureQuery(FEATURES).run(landed(events), points_table(*at))
     for column in [f"{name}.{how}" for name in SELECTIONS for how in HOWS]:
         name, how = column.rsplit(".", 1)
@@ -131,7 +139,7 @@ def test_every_aggregate_is_what_a_plain_reading_of_its_words_gives(events: list
 @CALM
 @given(journeys, points, journeys)
 def test_what_becomes_known_after_the_point_changes_nothing(
-    events: list[dict], at: list[tuple], others: list[dict]
+    landed: Landed, events: list[dict], at: list[tuple], others: list[dict]
 ) -> None:
     known_by = {subject: max(t for s, t, _ in at if s == subject) for subject, _, _ in at}
     later = [{**e, "time": known_by.get(e["subject_id"], 0) + 0.25 + e["time"]} for e in others]
@@ -142,7 +150,9 @@ def test_what_becomes_known_after_the_point_changes_nothing(
 
 @CALM
 @given(journeys, points)
-def test_one_patient_alone_has_the_same_bits_as_in_the_batch(events: list[dict], at: list[tuple]) -> None:
+def test_one_patient_alone_has_the_same_bits_as_in_the_batch(
+    landed: Landed, events: list[dict], at: list[tuple]
+) -> None:
     query, snapshot, wanted = FeatureQuery(FEATURES), landed(events), points_table(*at)
     batch = query.run(snapshot, wanted)
     for i in range(wanted.num_rows):
@@ -152,7 +162,7 @@ def test_one_patient_alone_has_the_same_bits_as_in_the_batch(events: list[dict],
 
 @CALM
 @given(journeys, st.randoms())
-def test_the_order_in_which_events_arrive_changes_no_bit(events: list[dict], random: Any) -> None:
+def test_the_order_in_which_events_arrive_changes_no_bit(landed: Landed, events: list[dict], random: Any) -> None:
     shuffled = random.sample(events, len(events))
     at = points_table(*[(s, 40, "e") for s in range(4)])
     query = FeatureQuery(FEATURES)
