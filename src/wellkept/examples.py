@@ -7,7 +7,7 @@ rows have one date (`split.by = "subject"`), only the second applies, and the ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from wellkept.automatic import automatic_features, common_codes
 from wellkept.catalogue import Feature, features_of
 from wellkept.clock import clock
 from wellkept.errors import NotEnoughData, SpecRefused
+from wellkept.grouping import groups_at
 from wellkept.hazard_control import Control, followed_visits
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
@@ -39,6 +40,7 @@ class Examples:
     ROLES by row; `fold` is the fold of the row's patient. `visiting` has, for the rules of `beside`, one row a training
     patient: the visits that were known when the test period began. `control` is what the hazard learns from, if named.
     `is_answer` says that labels are answers, and `modes` names the ways of asking for them, the reference first.
+    `groups` has a column of words for each way to break performance down (wellkept.grouping).
     """
 
     points: pa.Table
@@ -50,6 +52,7 @@ class Examples:
     control: Control | None = None
     is_answer: bool = False
     modes: tuple[str, ...] = ("",)
+    groups: pa.Table = field(default_factory=lambda: pa.table({}))
 
     @property
     def label(self) -> np.ndarray:
@@ -125,9 +128,11 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     if "test" in role and (rhythm := clock(snapshot, spec.points, asked, begins)) is not None:
         catalogue.append(rhythm)
     query = FeatureQuery({f.name: f.expression for f in catalogue})
-    table = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
+    bare = points.select(["subject_id", "prediction_time", "encounter_id"])
+    table = query.run(snapshot, bare)
     visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
-    return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec))
+    return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec),
+                    groups_at(snapshot, spec, bare, table))  # fmt: skip
 
 
 def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:

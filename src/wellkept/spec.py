@@ -121,6 +121,9 @@ class Spec(Strict):
          "CLINICIAN//DETRACTOR_SHARE"),
         description="codes about who somebody is, or judging a clinician: features perhaps, but never told as reasons",
     )
+    groups: tuple[str, ...] = Field(
+        (), description="codes of persons (PERSON//...) by which performance is told, besides audit and protected"
+    )
     baseline: str = Field("", description="the feature that people go by today, shown beside ours")
     beside: tuple[Literal["hazard", "hiatus", "bg_nbd"], ...] = Field(
         (), description="what a model of no return is shown beside: a control (wellkept.hazard), rules of thumb"
