@@ -11,9 +11,12 @@ from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.examples import Examples, fold_of
 from wellkept.hazard_control import control_risk
 from wellkept.intervals import Estimate, mean_over
+from wellkept.measures import curves
 from wellkept.performance import metrics
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
+from wellkept.subgroups import by_group
+from wellkept.tallying import tally
 from wellkept.training import Contestant, Trained, logistic_contestant
 from wellkept.visiting import gaps, rhythm
 
@@ -32,10 +35,7 @@ def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | No
     With a second head, contestants have `nps_stated` and `nps_answered`, the net promoter score, from -1 to 1.
     """
     rows = data.test_rows if rows is None else rows
-    risk = {name: contestant.risk for name, contestant in trained.contestants.items()}
-    if spec.baseline:
-        risk["baseline"] = _baseline(data, spec)
-    risk |= {name: RULES[name](data, spec) for name in spec.beside}
+    risk = contestants_risk(trained, data, spec)
     report = {
         name: metrics(data.label[rows], stated[rows], data.subject[rows], resamples=RESAMPLES)
         for name, stated in risk.items()
@@ -46,6 +46,25 @@ def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | No
         for name in {trained.shipped.estimator.kind, "hazard"} & set(report):
             report[name] |= _by_kind(data, data.control.rows["kind"].to_numpy(), risk[name], rows)
     return report
+
+
+def contestants_risk(trained: Trained, data: Examples, spec: Spec) -> dict[str, np.ndarray]:
+    """What each contestant, the baseline and the rules of `beside` state of every row, shape (rows,)."""
+    risk = {name: contestant.risk for name, contestant in trained.contestants.items()}
+    if spec.baseline:
+        risk["baseline"] = _baseline(data, spec)
+    return risk | {name: RULES[name](data, spec) for name in spec.beside}
+
+
+def breakdown(risk: np.ndarray, data: Examples, rows: np.ndarray | None = None) -> dict:
+    """One risk's figures by site, kind of care and group, and its curves, as plain data (`groups`, `curves`)."""
+    rows = data.test_rows if rows is None else rows
+    groups = data.groups.take(pa.array(rows))
+    found = by_group(data.label[rows], risk[rows], data.subject[rows], groups, resamples=RESAMPLES)
+    return {
+        "groups": {name: {level: group.plain for level, group in levels.items()} for name, levels in found.items()},
+        "curves": curves(tally(data.label[rows], risk[rows])),
+    }
 
 
 def plain(trained: Trained, report: Report) -> dict:

@@ -11,19 +11,18 @@ from itertools import islice
 
 import numpy as np
 
-from wellkept.calibrating import CLIP, clipped, fit_logistic, logit
 from wellkept.checks import labels, risks, same_length
 from wellkept.intervals import Estimate, estimate, mean_over, members_of, multiplicities
-from wellkept.tallying import (
-    NARROWEST,
-    RIDGE,
-    ROUNDING,
-    Tally,
-    check_enough,
-    positions_at,
-    smooth_calibration,
-    tallier,
+from wellkept.measures import (
+    accuracy,
+    all_measures,
+    benefit,
+    brier_losses,
+    discrimination,
+    essential_measures,
+    log_losses,
 )
+from wellkept.tallying import Tally, acted_on, check_enough, tallier
 
 
 def metrics(
@@ -97,17 +96,52 @@ def metrics(
     NotEnoughData
         Fewer than 10 patients with events or 10 with non-events, hence also when there are fewer such rows.
     """
-    label, risk, subject = labels(label), risks(risk), np.asarray(subject)
-    same_length(label=label, risk=risk, subject=subject)
     _usable(capacity, thresholds, resamples)
-    check_enough(len(np.unique(subject[label])), len(np.unique(subject[~label])), "patients")
-    members = members_of(subject)
-    tallied = tallier(label, risk)
+    return _over_patients(label, (risk,), subject, lambda counted: all_measures(counted, capacity, thresholds),
+                          resamples=resamples, seed=seed)  # fmt: skip
 
-    value = _measures(tallied(np.ones(len(risk))), capacity, thresholds)
-    weights = islice(_weights_drawn(label, members, seed), resamples)
-    drawn = [_measures(tallied(weight), capacity, thresholds) for weight in weights]
-    return {name: estimate(value[name], [d[name] for d in drawn]) for name in value}
+
+def essentials(
+    label: np.ndarray, risk: np.ndarray, subject: np.ndarray, *, resamples: int = 200, seed: int = 0
+) -> dict[str, Estimate]:
+    """The few figures that a group of patients is judged by, named, measured and raised like those of `metrics`.
+
+    `base_rate`, `auroc`, `brier`, `brier_skill`, `log_loss`, `observed_expected`, `calibration_slope`.
+    """
+    return _over_patients(label, (risk,), subject, essential_measures, resamples=resamples, seed=seed)
+
+
+def compared(
+    label: np.ndarray,
+    risk_a: np.ndarray,
+    risk_b: np.ndarray,
+    subject: np.ndarray,
+    *,
+    capacity: float = 0.10,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """How much better a is than b on the same rows: the figures of a minus those of b.
+
+    `auroc`, `brier`, `log_loss`, `net_benefit_at_capacity`; of losses, below zero a is better. The same resamples of
+    whole patients judge both. Acting on as many rows, both are held to one exchange of true for
+    false alarms: the risk at which b's capacity ends.
+
+    Raises
+    ------
+    ValueError, NotEnoughData
+        As in `metrics`.
+    """
+    _usable(capacity, (), resamples)
+
+    def differences(a: Tally, b: Tally) -> dict[str, float]:
+        ours, theirs = ({**discrimination(x), **accuracy(x)} for x in (a, b))
+        (acted_a, _), (acted_b, cut_off) = (acted_on(x, capacity) for x in (a, b))
+        gain = benefit(a, acted_a, cut_off) - benefit(b, acted_b, cut_off)
+        return {**{name: ours[name] - theirs[name] for name in ("auroc", "brier", "log_loss")},
+                "net_benefit_at_capacity": gain}  # fmt: skip
+
+    return _over_patients(label, (risk_a, risk_b), subject, differences, resamples=resamples, seed=seed)
 
 
 def paired_difference(
@@ -124,7 +158,7 @@ def paired_difference(
 
     The same resamples of whole patients judge both. Raises like `metrics`.
     """
-    losses = {"log_loss": _log_loss, "brier": _brier}
+    losses = {"log_loss": log_losses, "brier": brier_losses}
     if loss not in losses:
         raise ValueError(f"loss is {loss!r}; it must be one of {', '.join(losses)}")
     label, a, b, subject = labels(label), risks(risk_a), risks(risk_b), np.asarray(subject)
@@ -134,87 +168,23 @@ def paired_difference(
     return mean_over(losses[loss](label, a) - losses[loss](label, b), subject, resamples=resamples, seed=seed)
 
 
-def net_benefit(counted: Tally, threshold: float) -> float:
-    """(true positives - false positives t / (1 - t)) / n when acting on every risk of at least t."""
-    return _benefit(counted, counted.risk >= threshold, threshold)
+def _over_patients(
+    label: np.ndarray, stated: Sequence[np.ndarray], subject: np.ndarray, measure: Callable[..., dict[str, float]],
+    *, resamples: int, seed: int,
+) -> dict[str, Estimate]:  # fmt: skip
+    """`measure` of the tally of each of the risks, with intervals over resamples of whole patients."""
+    label, stated, subject = labels(label), [risks(risk) for risk in stated], np.asarray(subject)
+    same_length(label=label, **dict(zip(("risk",) if len(stated) == 1 else ("risk_a", "risk_b"), stated, strict=True)),
+                subject=subject)  # fmt: skip
+    check_enough(len(np.unique(subject[label])), len(np.unique(subject[~label])), "patients")
+    members, talliers = members_of(subject), [tallier(label, risk) for risk in stated]
 
+    def measured(weight: np.ndarray) -> dict[str, float]:
+        return measure(*(tallied(weight) for tallied in talliers))
 
-def _measures(counted: Tally, capacity: float, thresholds: Sequence[float]) -> dict[str, float]:
-    return {
-        "base_rate": counted.base_rate,
-        **_discrimination(counted),
-        **_accuracy(counted),
-        **_calibration(counted),
-        **_at_capacity(counted, capacity),
-        **{f"net_benefit_{_written(t)}": net_benefit(counted, t) for t in thresholds},
-    }
-
-
-def _discrimination(counted: Tally) -> dict[str, float]:
-    events, others = counted.events, counted.others
-    below = np.cumsum(others) - others / 2
-    true, false = counted.from_top()
-    precision = true / (true + false)
-    return {
-        "auroc": float(events @ below / (events.sum() * others.sum())),
-        "auprc": float(events[::-1] @ precision / events.sum()),
-    }
-
-
-def _accuracy(counted: Tally) -> dict[str, float]:
-    yes, no = np.ones(len(counted.risk), bool), np.zeros(len(counted.risk), bool)
-    n, rate = counted.total.sum(), counted.base_rate
-
-    def mean(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
-        return float((counted.events @ loss(yes, counted.risk) + counted.others @ loss(no, counted.risk)) / n)
-
-    brier = mean(_brier)
-    return {"brier": brier, "brier_skill": 1 - brier / (rate * (1 - rate)), "log_loss": mean(_log_loss)}
-
-
-def _calibration(counted: Tally) -> dict[str, float]:
-    x, total = logit(counted.risk), counted.total
-    ones = np.ones((len(x), 1))
-    shift = fit_logistic(ones, counted.events, total, prior=(np.zeros(1), np.full(1, RIDGE)), offset=x)
-    prior = np.array([0.0, 1.0]), np.full(2, RIDGE)
-    line = fit_logistic(np.column_stack([ones, x]), counted.events, total, prior=prior)
-    gap = np.abs(smooth_calibration(counted) - counted.risk)
-    order = np.argsort(gap)
-    return {
-        "calibration_intercept": float(shift[0]),
-        "calibration_slope": float(line[1]) if np.ptp(x) > NARROWEST else np.nan,
-        "observed_expected": float(counted.events.sum() / max(total @ counted.risk, CLIP * total.sum())),
-        "ici": float(total @ gap / total.sum()),
-        "e90": float(gap[order][positions_at(total[order], (0.9,))][0]),
-    }
-
-
-def _at_capacity(counted: Tally, capacity: float) -> dict[str, float]:
-    total = counted.total
-    room = capacity * total.sum()
-    above = total.sum() - np.cumsum(total)
-    acted = np.clip((room - above) / total, 0, 1)
-    cut_off = float(counted.risk[np.flatnonzero(acted > ROUNDING)[0]])
-    found = float(acted @ counted.events)
-    return {
-        "recall_at_capacity": found / float(counted.events.sum()),
-        "ppv_at_capacity": found / float(room),
-        "lift_at_capacity": found / float(room) / counted.base_rate,
-        "net_benefit_at_capacity": _benefit(counted, acted, cut_off),
-    }
-
-
-def _benefit(counted: Tally, acted: np.ndarray, threshold: float) -> float:
-    odds = threshold / max(1 - threshold, CLIP)
-    return float((acted @ counted.events - odds * (acted @ counted.others)) / counted.total.sum())
-
-
-def _log_loss(label: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    return -np.log(clipped(np.where(label, risk, 1 - risk)))
-
-
-def _brier(label: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    return (label - risk) ** 2
+    value = measured(np.ones(len(label)))
+    drawn = [measured(weight) for weight in islice(_weights_drawn(label, members, seed), resamples)]
+    return {name: estimate(value[name], [d[name] for d in drawn]) for name in value}
 
 
 def _weights_drawn(label: np.ndarray, members: np.ndarray, seed: int) -> Iterator[np.ndarray]:
@@ -234,5 +204,3 @@ def _usable(capacity: float, thresholds: Sequence[float], resamples: int) -> Non
         raise ValueError(f"resamples is {resamples}; at least one is needed")
 
 
-def _written(threshold: float) -> str:
-    return f"{threshold:.2f}" if round(threshold, 2) == threshold else f"{threshold:g}"

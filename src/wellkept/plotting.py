@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wellkept.performance import net_benefit
+from wellkept.measures import net_benefit
 from wellkept.tallying import Tally, smooth_calibration, tally
 
 if TYPE_CHECKING:

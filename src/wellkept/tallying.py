@@ -89,6 +89,20 @@ def smooth_calibration(counted: Tally) -> np.ndarray:
     return sigmoid(design @ fit_logistic(design, counted.events, counted.total, prior=prior))
 
 
+def acted_on(counted: Tally, capacity: float) -> tuple[np.ndarray, float]:
+    """The share of each distinct risk that can be acted on, and the risk where that ends."""
+    total = counted.total
+    above = total.sum() - np.cumsum(total)
+    acted = np.clip((capacity * total.sum() - above) / total, 0, 1)
+    return acted, float(counted.risk[np.flatnonzero(acted > ROUNDING)[0]])
+
+
+def acted_rows(risk: np.ndarray, capacity: float) -> np.ndarray:
+    """How much of each row is acted on, shape (n,): 1 above the cut-off, 0 below; rows tied there share the rest."""
+    levels, level, counts = np.unique(risk, return_inverse=True, return_counts=True)
+    return acted_on(Tally(levels, counts.astype(float), np.zeros(len(levels))), capacity)[0][level]
+
+
 def positions_at(weight: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     """Positions at which the sum of the weights first reaches these shares of it."""
     reached = np.cumsum(weight)

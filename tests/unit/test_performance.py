@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from wellkept.calibrating import calibrate_logistic, logit, sigmoid
 from wellkept.errors import NotEnoughData
 from wellkept.intervals import Estimate
-from wellkept.performance import _measures, _weights_drawn, metrics, net_benefit, paired_difference
+from wellkept.measures import all_measures, net_benefit
+from wellkept.performance import _weights_drawn, compared, essentials, metrics, paired_difference
 from wellkept.tallying import Tally, smooth_calibration, tally
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -45,7 +46,7 @@ def simulated(n: int = 2000, *, seed: int = 0, per_subject: int = 1, decimals: i
 
 
 def measured(counted: Tally) -> dict[str, float]:
-    return _measures(counted, 0.10, (0.1, 0.2))
+    return all_measures(counted, 0.10, (0.1, 0.2))
 
 
 def from_table() -> Rows:
@@ -386,3 +387,30 @@ def test_other_calls_refuse_in_the_same_way() -> None:
         calibrate_logistic(label, risk, -np.ones(100))
     with pytest.raises(ValueError, match="weight"):
         tally(label, risk, np.ones(3))
+
+
+def test_the_few_figures_of_a_group_are_those_of_the_whole_report() -> None:
+    label, risk, subject = simulated(2000)
+    whole = metrics(label, risk, subject, resamples=20)
+    assert essentials(label, risk, subject, resamples=20).items() <= whole.items()
+
+
+def test_two_models_are_compared_on_the_same_rows_and_the_same_draws() -> None:
+    label, risk, subject = simulated(3000)
+    worse = np.clip(risk + np.random.default_rng(1).normal(0, 0.1, len(risk)), 0.001, 0.999)
+    found = compared(label, risk, worse, subject, resamples=100)
+    assert found["auroc"].low > 0
+    assert found["brier"].high < 0
+    assert found["net_benefit_at_capacity"].value > 0
+    one, other = (metrics(label, r, subject, resamples=1) for r in (risk, worse))
+    assert found["auroc"].value == pytest.approx(one["auroc"].value - other["auroc"].value)
+    assert found["brier"].value == pytest.approx(paired_difference(label, risk, worse, subject, loss="brier").value)
+    assert set(compared(label, risk, risk, subject, resamples=10).values()) == {Estimate(0, 0, 0)}
+
+
+def test_at_one_capacity_the_gain_is_true_alarms_found_at_the_other_models_exchange() -> None:
+    label = np.array([True] * 20 + [False] * 180)
+    finds, misses = np.linspace(0.9, 0.1, 200), np.linspace(0.1, 0.9, 200)
+    found = compared(label, finds, misses, np.arange(200), capacity=0.1, resamples=1)["net_benefit_at_capacity"]
+    odds = misses[180] / (1 - misses[180])
+    assert found.value == pytest.approx((20 - (-20 * odds)) / 200)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from wellkept import registry
 from wellkept.bundles import Bundle
-from wellkept.evaluating import Report, evaluate, plain
+from wellkept.evaluating import Report, breakdown, evaluate, plain
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
@@ -29,6 +29,7 @@ def bundle_of(
 ) -> Bundle:
     """Everything that scoring needs, as one bundle."""
     training = data.features.take(pa.array(data.rows("train")))
+    told = plain(trained, report) | breakdown(trained.shipped.risk, data)
     return Bundle(
         spec=spec,
         encoder=trained.encoder,
@@ -38,7 +39,7 @@ def bundle_of(
         second=trained.shipped.second,
         reference_rate=trained.reference_rate,
         facts=trained.facts,
-        metrics=plain(trained, report) | ({"everybody": of_everybody.plain} if of_everybody else {}),
+        metrics=told | ({"everybody": of_everybody.plain} if of_everybody else {}),
         profile=trained.encoder.profile(training),
     )
 
