@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,8 @@ class Bundle:
         The report as plain data; null where a figure could not be stated.
     profile
         By feature, how often it was known and how often its category had no column, in training.
+    mode_effects
+        What each way of asking adds to the calibrated log-odds; none for the reference, at which risks are stated.
     version
         The folder's name and the first digits of the manifest's sha256.
     """
@@ -71,6 +73,7 @@ class Bundle:
     profile: Mapping[str, Mapping[str, float]]
     version: str = "unsaved"
     second: tuple[float, float] | None = None
+    mode_effects: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -122,6 +125,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
     model = {
         "kind": bundle.estimator.kind, "slope": bundle.slope, "intercept": bundle.intercept, "second": bundle.second,
         "reference_rate": bundle.reference_rate, "facts": dict(bundle.facts), "profile": dict(bundle.profile),
+        "mode_effects": dict(bundle.mode_effects),
         "belongs_with": {name: _digest(content) for name, content in contract.items()},
     }  # fmt: skip
     rows = _golden_rows(bundle.encoder)
@@ -195,6 +199,7 @@ def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:
         facts=dict(model["facts"]),
         metrics=dict(from_json(files["metrics.json"])),
         profile={name: {key: float(p[key]) for key in ("known", "unseen")} for name, p in model["profile"].items()},
+        mode_effects={mode: float(effect) for mode, effect in model.get("mode_effects", {}).items()},
         version=version,
     )
 

@@ -41,6 +41,7 @@ def bundle_of(
         facts=trained.facts,
         metrics=told | ({"everybody": of_everybody.plain} if of_everybody else {}),
         profile=trained.encoder.profile(training),
+        mode_effects=dict(zip(data.modes[1:], trained.shipped.mode_effects[1:].tolist(), strict=True)),
     )
 
 
