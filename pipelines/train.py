@@ -30,6 +30,7 @@ def main() -> None:
     trained = jobs.without_leaks(train(data, spec), data, spec, snapshot, frozenset(chosen.accept))
     report = evaluate(trained, data, spec)
     bundle = jobs.bundle_of(trained, data, spec, report, everybody(snapshot, spec, data, trained))
+    bundle = jobs.documented(bundle, data, snapshot, chosen.spec)
     version = jobs.register(trained, data, bundle, snapshot, settings)
     folder = jobs.promote_version(spec.target, version, settings)
 

@@ -14,6 +14,7 @@ from wellkept.evaluating import Report, breakdown, evaluate, plain
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
+from wellkept.jobs.documenting import documented, documents
 from wellkept.jobs.ingesting import open_journeys
 from wellkept.journeys import Snapshot
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
@@ -54,7 +55,8 @@ def register(trained: Trained, data: Examples, bundle: Bundle, snapshot: Snapsho
     }  # fmt: skip
     contexts = dict.fromkeys(("training", "evaluation"), snapshot.digest)
     figures = _figures(trained, data, bundle, data.test_rows)
-    return registry.register(bundle, mlruns=settings.mlruns, data=contexts, metrics=metrics, figures=figures)
+    return registry.register(bundle, mlruns=settings.mlruns, data=contexts, metrics=metrics, figures=figures,
+                             documents=documents(bundle, figures))
 
 
 def _figures(trained: Trained, data: Examples, bundle: Bundle, rows: np.ndarray) -> dict:
@@ -102,7 +104,7 @@ def without_leaks(
 
 def train_model(
     spec_path: Path, journeys: Path, settings: Settings, *, promote: bool, say: Narrator,
-    accept: frozenset[str] = frozenset(),
+    accept: frozenset[str] = frozenset(), synthetic: bool = False,
 ) -> dict:  # fmt: skip
     """From journeys to a registered model; it goes into service when asked to, or when none is yet.
 
@@ -119,6 +121,7 @@ def train_model(
     say(f"{spec.target}: no leak test failed{' that was not accepted' if accept else ''}")
     of_everybody = everybody(snapshot, spec, data, trained)
     bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), of_everybody)
+    bundle = documented(bundle, data, snapshot, spec_path, synthetic=synthetic)
     version = register(trained, data, bundle, snapshot, settings)
     promoted = promote or not has_champion(spec.target, settings)
     if promoted:

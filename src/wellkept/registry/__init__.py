@@ -17,6 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wellkept.bundles import Bundle, load_bundle, write_bundle
@@ -31,7 +32,7 @@ PYFUNC = Path(__file__).with_name("pyfunc.py")
 
 def register(
     bundle: Bundle, *, mlruns: Path, data: Mapping[str, str], metrics: Mapping[str, float],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, Figure], documents: Mapping[str, str] = MappingProxyType({}),
 ) -> int:  # fmt: skip
     """Track one training run and register its bundle; gives the new version, alias `challenger`.
 
@@ -42,18 +43,22 @@ def register(
     metrics, figures
         What is logged by these names, with `_` for any character but letters, digits and ``._-``. No patient's row,
         identifier or text is logged.
+    documents
+        Text by file name: the report and the card, which are artifacts of the run.
     """
     mlflow = _mlflow(mlruns)
     _use_experiment(mlflow, bundle.target, mlruns)
     with mlflow.start_run(run_name=bundle.target), tempfile.TemporaryDirectory() as scratch:
         mlflow.log_params({**_flat(bundle.spec.model_dump(mode="json")), **bundle.facts})
-        mlflow.set_tags({"spec_digest": bundle.spec.digest, "git_commit": _git_commit(),
+        mlflow.set_tags({"spec_digest": bundle.spec.digest, "git_commit": git_commit(),
                          **{f"{context}_data": digest for context, digest in data.items()}})
         mlflow.log_metrics({_name(name): value for name, value in metrics.items()})
         for context, digest in data.items():
             mlflow.log_input(_dataset(digest), context=context)
         for name, figure in figures.items():
             mlflow.log_figure(figure, f"figures/{_name(name)}.png")
+        for name, text in documents.items():
+            mlflow.log_text(text, _name(name))
         folder = write_bundle(bundle, Path(scratch) / "bundle")
         info = _log_model(mlflow, bundle, folder)
         version = int(info.registered_model_version)
@@ -164,7 +169,8 @@ def _use_experiment(mlflow: Any, target: str, mlruns: Path) -> None:
     mlflow.set_experiment(target)
 
 
-def _git_commit() -> str:
+def git_commit() -> str:
+    """The commit of the working folder, or that there is none."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
     except OSError:  # there is no git on this machine

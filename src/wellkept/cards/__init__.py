@@ -1,0 +1,64 @@
+"""A bundle in; its model card as plain data, out. HTML and JSON are made of the same.
+
+The card answers the 31 source attributes of 45 CFR 170.315(b)(11)(iv)(B) by name, indexes TRIPOD+AI and PROBAST+AI, and
+says where nothing is known. What a run can tell comes from the bundle; the rest from a person's prose
+(`wellkept.prose`), never from here. It claims compliance with nothing.
+"""
+
+from __future__ import annotations
+
+from wellkept.bundles import Bundle
+from wellkept.cards.attributes import CITATION, attributes
+from wellkept.cards.inputs import inputs, variables
+from wellkept.cards.probast import probast
+from wellkept.cards.story import inclusion, limits, outcome, response, window
+from wellkept.cards.tripod import tripod
+from wellkept.prose import Prose
+from wellkept.prose import missing as missing_of
+from wellkept.wording import of_shipped
+
+NO_CLAIM = (
+    "Made by Wellkept from the training run itself and from what a person declared. It is a description, not a claim of "
+    "compliance with any rule, and no certification. The attributes are those of the final HTI-1 rule "
+    "(89 FR 1192, 9 January 2024); a rule may have changed since: look it up."
+)
+
+
+def card(bundle: Bundle) -> dict:
+    """Everything that auditors, clinicians and buyers ask, as plain data.
+
+    `missing` lists the required fields of the prose that nobody filled, by their dotted names; such an attribute's
+    `source` is "missing", and its text says where to write it.
+    """
+    prose, metrics = bundle.prose or Prose(), bundle.metrics
+    return {
+        "target": bundle.target,
+        "version": bundle.version,
+        "says": bundle.spec.says or bundle.spec.label.true_when,
+        "synthetic": "synthetic" in bundle.facts,
+        "no_claim": NO_CLAIM,
+        "citation": CITATION,
+        "missing": missing_of(prose),
+        "owner": prose.said("local.owner"),
+        "source_attributes": attributes(bundle, prose),
+        "training": window(bundle),
+        "inclusion": inclusion(bundle.spec),
+        "outcome": outcome(bundle),
+        "response": response(metrics),
+        "inputs": inputs(bundle, prose),
+        "variables": variables(bundle),
+        "shipped": metrics.get("shipped"),
+        "test": metrics.get("test", {}),
+        "groups": metrics.get("groups", {}),
+        "represented": metrics.get("represented", {}),
+        "base_rate": of_shipped(metrics).get("base_rate"),
+        "limits": limits(bundle, prose),
+        "tripod_ai": tripod(bundle, prose),
+        "probast_ai": probast(bundle),
+        "facts": dict(bundle.facts),
+    }
+
+
+def missing(card: dict) -> list[str]:
+    """The required fields of a card that are empty: while there are any, its model is not promoted."""
+    return list(card["missing"])
