@@ -7,6 +7,9 @@ says where nothing is known. What a run can tell comes from the bundle; the rest
 
 from __future__ import annotations
 
+from textwrap import wrap
+from typing import Any
+
 from wellkept.bundles import Bundle
 from wellkept.cards.attributes import CITATION, attributes
 from wellkept.cards.inputs import inputs, variables
@@ -22,6 +25,11 @@ NO_CLAIM = (
     "compliance with any rule, and no certification. The attributes are those of the final HTI-1 rule "
     "(89 FR 1192, 9 January 2024); a rule may have changed since: look it up."
 )
+
+
+WIDTH = 110
+INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
+LISTED: dict[str, Any] = {"initial_indent": "  - ", "subsequent_indent": "    "}
 
 
 def card(bundle: Bundle) -> dict:
@@ -57,6 +65,25 @@ def card(bundle: Bundle) -> dict:
         "probast_ai": probast(bundle),
         "facts": dict(bundle.facts),
     }
+
+
+def card_lines(card: dict) -> list[str]:
+    """The card for a terminal: what the model is for, how good it was, its limits, and what is still missing."""
+    chosen = ("(1)(iii)", "(2)(i)", "(2)(iv)", "(3)(i)", "(7)(i)", "(7)(ii)", "(6)(i)")
+    told = {a["paragraph"]: a for group in card["source_attributes"] for a in group["attributes"]}
+    lines = [f"{card['target']} {card['version']}: {card['says']}"]
+    lines += ["SYNTHETIC data: no real person is in it"] if card["synthetic"] else []
+    for paragraph in chosen:
+        lines += ["", f"{told[paragraph]['name']}:", *wrap(told[paragraph]["text"], WIDTH, **INDENTED)]
+    lines += ["", "Limits:", *(line for limit in card["limits"] for line in wrap(limit, WIDTH, **LISTED))]
+    return [*lines, "", *_missing_lines(card)]
+
+
+def _missing_lines(card: dict) -> list[str]:
+    if not card["missing"]:
+        return ["Every required field is filled. This is no claim of compliance with any rule."]
+    lines = [f"{len(card['missing'])} required fields are empty, and the model is not to be put into service:"]
+    return lines + [f"  {name}" for name in card["missing"]]
 
 
 def missing(card: dict) -> list[str]:
