@@ -21,12 +21,16 @@ from wellkept.prose import missing as missing_of
 from wellkept.wording import of_shipped
 
 NO_CLAIM = (
-    "Made by Wellkept from the training run itself and from what a person declared. It is a description, not a claim of "
-    "compliance with any rule, and no certification. The attributes are those of the final HTI-1 rule "
+    "Made by Wellkept from the training run itself and from what a person declared. It describes; it claims compliance "
+    "with no rule, and is no certification. The attributes are those of the final HTI-1 rule "
     "(89 FR 1192, 9 January 2024); a rule may have changed since: look it up."
 )
 
 
+IN_SHORT = {
+    "output": "(1)(iii)", "for": "(2)(i)", "patients": "(2)(ii)", "users": "(2)(iii)",
+    "part in the decision": "(2)(iv)", "not for": "(3)(i)", "how good": "(7)(i)", "by group": "(7)(ii)", "elsewhere": "(6)(i)",
+}  # fmt: skip
 WIDTH = 110
 INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
 LISTED: dict[str, Any] = {"initial_indent": "  - ", "subsequent_indent": "    "}
@@ -39,6 +43,7 @@ def card(bundle: Bundle) -> dict:
     `source` is "missing", and its text says where to write it.
     """
     prose, metrics = bundle.prose or Prose(), bundle.metrics
+    told = attributes(bundle, prose)
     return {
         "target": bundle.target,
         "version": bundle.version,
@@ -48,7 +53,8 @@ def card(bundle: Bundle) -> dict:
         "citation": CITATION,
         "missing": missing_of(prose),
         "owner": prose.said("local.owner"),
-        "source_attributes": attributes(bundle, prose),
+        "in_short": _in_short(told),
+        "source_attributes": told,
         "training": window(bundle),
         "inclusion": inclusion(bundle.spec),
         "outcome": outcome(bundle),
@@ -69,14 +75,18 @@ def card(bundle: Bundle) -> dict:
 
 def card_lines(card: dict) -> list[str]:
     """The card for a terminal: what the model is for, how good it was, its limits, and what is still missing."""
-    chosen = ("(1)(iii)", "(2)(i)", "(2)(iv)", "(3)(i)", "(7)(i)", "(7)(ii)", "(6)(i)")
-    told = {a["paragraph"]: a for group in card["source_attributes"] for a in group["attributes"]}
     lines = [f"{card['target']} {card['version']}: {card['says']}"]
     lines += ["SYNTHETIC data: no real person is in it"] if card["synthetic"] else []
-    for paragraph in chosen:
-        lines += ["", f"{told[paragraph]['name']}:", *wrap(told[paragraph]["text"], WIDTH, **INDENTED)]
+    for title, text in card["in_short"].items():
+        lines += ["", f"{title}:", *wrap(text, WIDTH, **INDENTED)]
     lines += ["", "Limits:", *(line for limit in card["limits"] for line in wrap(limit, WIDTH, **LISTED))]
     return [*lines, "", *_missing_lines(card)]
+
+
+def _in_short(groups: list[dict]) -> dict[str, str]:
+    """The attributes to read first, by short titles."""
+    told = {a["paragraph"]: a["text"] for group in groups for a in group["attributes"]}
+    return {title: told[paragraph] for title, paragraph in IN_SHORT.items()}
 
 
 def _missing_lines(card: dict) -> list[str]:

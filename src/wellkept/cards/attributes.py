@@ -124,15 +124,15 @@ GROUPS: dict[str, dict[str, How]] = {
         "Funding source of the technical implementation for the intervention(s) development":
             _declared("developer.funding"),
         "Description of value that the intervention produces as an output": _output,
-        "Whether the intervention output is a prediction, classification, recommendation, evaluation, analysis, or other "
-        "type of output": _kind_of_output,
+        "Whether the intervention output is a prediction, classification, recommendation, evaluation, analysis, or "
+        "other type of output": _kind_of_output,
     },
     "Purpose of the intervention": {
         "Intended use of the intervention": _declared("purpose.use"),
         "Intended patient population(s) for the intervention's use": _declared("purpose.population"),
         "Intended user(s)": _declared("purpose.users"),
-        "Intended decision-making role for which the intervention was designed to be used/for (e.g., informs, augments, "
-        "replaces clinical management)": _declared("purpose.role"),
+        "Intended decision-making role for which the intervention was designed to be used/for (e.g., informs, "
+        "augments, replaces clinical management)": _declared("purpose.role"),
     },
     "Cautioned out-of-scope use of the intervention": {
         "Description of tasks, situations, or populations where a user is cautioned against applying the intervention":
@@ -152,8 +152,8 @@ GROUPS: dict[str, dict[str, How]] = {
         "Description of approaches to manage, reduce, or eliminate bias": _declared("fairness.bias"),
     },
     "External validation process": {
-        "Description of the data source, clinical setting, or environment where an intervention's validity and fairness "
-        "has been assessed, other than the source of training and testing data":
+        "Description of the data source, clinical setting, or environment where an intervention's validity and "
+        "fairness has been assessed, other than the source of training and testing data":
             _or_none("external.source", "external.none_because", _EXTERNAL),
         "Party that conducted the external testing":
             _or_none("external.party", "external.none_because", "None: no party has tested it externally."),
@@ -189,7 +189,7 @@ GROUPS: dict[str, dict[str, How]] = {
     },
     "Update and continued validation or fairness assessment schedule": {
         "Description of process and frequency by which the intervention is updated": _declared("updates.process"),
-        "Description of frequency by which the intervention's performance is corrected when risks related to validity and "
-        "fairness are identified": _declared("updates.correction"),
+        "Description of frequency by which the intervention's performance is corrected when risks related to validity "
+        "and fairness are identified": _declared("updates.correction"),
     },
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """PROBAST+AI (Moons et al. 2025, doi:10.1136/bmj-2024-082505): its 34 signalling questions, as far as a run can tell.
 
-16 are on development and 18 on evaluation, in four domains. Questions are shortened, in our own words. What a run cannot
-tell is answered "needs a person", with what it can say towards it: nothing here is a judgement of the risk of bias.
+16 are on development and 18 on evaluation, in four domains. Questions are shortened, in our own words. What a run
+cannot tell is answered "needs a person", with what it can say towards it: nothing here judges the risk of bias.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _representative(bundle: Bundle) -> Told:
 
 
 def _alike(_: Bundle) -> Told:
-    return Told(PROBABLY, "One query computes every feature for every point; whether sites record alike needs a person.")
+    return Told(PROBABLY, "One query computes every feature for every point; if sites record alike needs a person.")
 
 
 def _prepared(_: Bundle) -> Told:
@@ -100,7 +100,7 @@ def _size_to_learn(bundle: Bundle) -> Told:
     told = f"{events:,} events for {columns} columns: {each:.1f} each, where {wanted} are asked for {kind}"
     if each >= wanted:
         return Told(YES, told + ".")
-    return Told(NO, told + "; penalties and shallow trees are the remedy, the calibration slope tells how well they did.")
+    return Told(NO, told + "; penalties and shallow trees are the remedy, and the slope tells how well they did.")
 
 
 def _handled(_: Bundle) -> Told:
@@ -108,8 +108,8 @@ def _handled(_: Bundle) -> Told:
 
 
 def _missing(_: Bundle) -> Told:
-    return Told(PROBABLY, "A missing value is a state that the model learns, the same at night as in training. A label that "
-                "is not known is left out and never counted as no; why it is missing needs a person.")  # fmt: skip
+    return Told(PROBABLY, "A missing value is a state that the model learns, alike at night and in training. A label "
+                "that is not known is left out and never counted as no; why it is missing needs a person.")  # fmt: skip
 
 
 def _imbalance(_: Bundle) -> Told:
@@ -118,21 +118,22 @@ def _imbalance(_: Bundle) -> Told:
 
 def _overfitting(bundle: Bundle) -> Told:
     slope = figure(of_shipped(bundle.metrics).get("calibration_slope"), 2)
-    return Told(YES, "Shallow monotone trees beside penalised regression, members by folds of patients, the simpler model "
-                f"unless trees are better. Calibration slope on unseen rows: {slope}.")  # fmt: skip
+    return Told(YES, "Shallow monotone trees beside penalised regression, members by folds of patients, the simpler "
+                f"model unless trees are better. Calibration slope on unseen rows: {slope}.")  # fmt: skip
 
 
 def _not_apparent(bundle: Bundle) -> Told:
     if bundle.spec.split.by == "subject":
         return Told(YES, "Every row is judged by the member that never saw its patient.")
-    return Told(YES, "Test rows are later than all training rows, each judged by the member that never saw its patient.")
+    return Told(YES, "Test rows are later than training rows, each judged by the member that never saw its patient.")
 
 
 def _size_to_judge(bundle: Bundle) -> Told:
     events = _number(bundle, "test_events")
     if not events:
         return Told(PERSON, "This run did not record how many events it was judged by.")
-    return Told(YES if events >= FEW_EVENTS else NO, f"{events:,} events on the test rows, where {FEW_EVENTS} are asked.")
+    answer = YES if events >= FEW_EVENTS else NO
+    return Told(answer, f"{events:,} events on the test rows, where {FEW_EVENTS} are asked for.")
 
 
 def _kept_apart(bundle: Bundle) -> Told:

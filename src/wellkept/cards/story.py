@@ -85,8 +85,8 @@ def fairness(metrics: Mapping) -> str:
     ratios = [(told["metrics"]["observed_expected"], f"{dimension} {level}") for dimension, level, told in levels
               if not told.get("too_few") and told.get("metrics", {}).get("observed_expected")]  # fmt: skip
     ratios = [(ratio, name) for ratio, name in ratios if ratio[0] is not None]
-    told = f"{len(levels)} groups in {len(metrics['groups'])} dimensions; {sum(bool(t.get('too_few')) for *_, t in levels)}"
-    told += " have too few events to tell."
+    few = sum(bool(told.get("too_few")) for *_, told in levels)
+    told = f"{len(levels)} groups in {len(metrics['groups'])} dimensions; {few} have too few events to tell."
     if ratios:
         ratio, name = max(ratios, key=lambda pair: abs(pair[0][0] - 1))
         told += f" O/E furthest from 1: {name}, {figure(ratio, 2)}. The table by group has the rest."

@@ -30,11 +30,15 @@ def show(facts: object, words: str, *, as_json: bool) -> None:
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write a page where somebody asked for it; it is there whole or not at all."""
-    from wellkept.files import write_text
+    """Write a page where somebody asked for it.
 
+    Raises
+    ------
+    InputRefused
+        It cannot be written there.
+    """
     try:
-        write_text(path, page)
+        path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise InputRefused("no_file", f"{path} cannot be written: {error.strerror}") from None
     print(f"written: {path}", file=sys.stderr)

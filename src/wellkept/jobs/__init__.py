@@ -14,6 +14,7 @@ from wellkept.jobs.training import (
 )
 
 __all__ = [
-    "ScoringRun", "bundle_of", "bundles_in_service", "documented", "documents", "find_leaks", "has_champion", "land", "open_journeys",
-    "promote_version", "read_batch", "register", "report_facts", "score_population", "train_model", "without_leaks",
+    "ScoringRun", "bundle_of", "bundles_in_service", "documented", "documents", "find_leaks", "has_champion", "land",
+    "open_journeys", "promote_version", "read_batch", "register", "report_facts", "score_population", "train_model",
+    "without_leaks",
 ]  # fmt: skip

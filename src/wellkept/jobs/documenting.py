@@ -116,7 +116,7 @@ def _drivers(bundle: Bundle, data: Examples) -> dict:
              "leans": _leans(table, features[i].name, added[:, i], features[i].expression.is_text)}
             for i in np.argsort(-size, kind="stable")[:SHOWN]
         ],
-        "touchpoints": {t: round(s, 5) for t, s in sorted(by_touchpoint.items(), key=lambda pair: (-pair[1], pair[0]))},
+        "touchpoints": {t: round(s, 5) for t, s in sorted(by_touchpoint.items())},
     }  # fmt: skip
 
 

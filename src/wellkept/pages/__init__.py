@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wellkept import wording
 from wellkept.pages.charts import charts
@@ -29,11 +29,12 @@ def report_page(facts: Mapping, figures: Mapping[str, Figure] | None = None) -> 
         A bundle's metrics with `target`, `version`, `says`, `asks` and `facts`; what is absent is said to be absent.
         `facts["facts"]["synthetic"]` says that no real person is in the data.
     figures
-        By name, pictures that need rows; `calibration` and `decision_curve` are left out where `facts["curves"]` draws
-        them.
+        By name, pictures that need rows. One is left out where the facts have the same as data (`calibration` and
+        `decision_curve` in `curves`, `drivers`): then the page is drawn from a bundle alone.
     """
     drawn = charts(facts.get("curves") or {})
-    others = {name: picture(figure, name) for name, figure in (figures or {}).items() if name not in drawn}
+    needed = {name: figure for name, figure in (figures or {}).items() if name not in drawn and not facts.get(name)}
+    others = {name: picture(figure, name) for name, figure in needed.items()}
     return _templates().get_template("report.html").render(view=report_view(facts), charts=drawn, pictures=others)
 
 
@@ -48,6 +49,6 @@ def _templates() -> Environment:
 
     made = Environment(loader=PackageLoader("wellkept", "pages"), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-    words: dict[str, Any] = {name: getattr(wording, name) for name in ("figure", "in_100", "count", "contestant", "day")}
-    made.filters |= words
+    words = ("figure", "in_100", "count", "contestant")
+    made.filters |= {name: getattr(wording, name) for name in words}
     return made

@@ -64,7 +64,8 @@ def _decision(told: Mapping) -> Chart:
     better = [t for (t, mine), (_, all_) in zip(model, everybody, strict=False) if mine > max(0.0, all_)]
     where = f"for thresholds from {min(better):.0%} to {max(better):.0%}" if better else "at no threshold"
     says = f"Acting by the model has more net benefit than calling everybody or nobody {where}."
-    lines = {"call everybody": ("reference", everybody), "call nobody": ("second", nobody), "by the model": ("model", model)}
+    lines = {"call everybody": ("reference", everybody), "call nobody": ("second", nobody),
+             "by the model": ("model", model)}
     return _chart("Decision curve", says, "threshold: the risk from which one would call", "net benefit a patient",
                   lines, (0, max(t for t, _ in model)), (-0.2 * top, top), places=3)  # fmt: skip
 

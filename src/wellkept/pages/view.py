@@ -28,9 +28,9 @@ PAIRED = {"log_loss": "log loss", "brier": "Brier score", "net_benefit_at_capaci
 STRATA = "prior"
 WORDS = {"site": "site", "kind": "kind of care", "birth_year": "age", STRATA: "earlier answer"}
 PROVENANCE = {
-    "version": "bundle", "wellkept": "Wellkept", "git_commit": "code (git commit)", "journeys_version": "journeys: version",
-    "journeys_digest": "journeys: SHA-256", "xgboost": "XGBoost", "python": "Python", "features": "features",
-    "columns": "columns of the matrix",
+    "version": "bundle", "wellkept": "Wellkept", "git_commit": "code (git commit)",
+    "journeys_version": "journeys: version", "journeys_digest": "journeys: SHA-256", "xgboost": "XGBoost",
+    "python": "Python", "features": "features", "columns": "columns of the matrix",
 }  # fmt: skip
 
 
@@ -80,8 +80,8 @@ def split(told: str) -> tuple[str, str]:
 
 def _at_thresholds(facts: Mapping) -> list[Metric]:
     names = [n for n in of_shipped(facts) if n.startswith("net_benefit_") and n != "net_benefit_at_capacity"]
-    return [Metric(n, f"net benefit, threshold {n.removeprefix('net_benefit_')}", "", "higher; nobody called gives 0", 4)
-            for n in names]  # fmt: skip
+    at = {n: n.removeprefix("net_benefit_") for n in names}
+    return [Metric(n, f"net benefit, threshold {t}", "", "higher; nobody called gives 0", 4) for n, t in at.items()]
 
 
 def _paired(facts: Mapping) -> list[dict]:
@@ -124,8 +124,8 @@ def _everybody(told: Mapping | None) -> dict | None:
     measured = None
     if levels.get("shift"):
         measured = figure([math.exp(x) for x in levels["shift"]], 2)
-    return {**told, "levels": [(says, split(in_100(levels[name]))) for name, says in EVERYBODY.items() if name in levels],
-            "odds": measured}  # fmt: skip
+    shown = [(says, split(in_100(levels[name]))) for name, says in EVERYBODY.items() if name in levels]
+    return {"called": 0, "followed_up": 0, **told, "levels": shown, "odds": measured}
 
 
 def _kinds(facts: Mapping) -> list[dict]:
@@ -143,7 +143,9 @@ def _kinds(facts: Mapping) -> list[dict]:
 
 
 def _disagree(model: Sequence | None, control: Sequence | None) -> bool:
-    return bool(model and control and model[0] and control[0]) and not DISAGREE[0] <= model[0] / control[0] <= DISAGREE[1]
+    if not (model and control and model[0] and control[0]):
+        return False
+    return not DISAGREE[0] <= model[0] / control[0] <= DISAGREE[1]
 
 
 def _drivers(told: Mapping | None) -> dict | None:
@@ -151,11 +153,12 @@ def _drivers(told: Mapping | None) -> dict | None:
     if not told or not told.get("features"):
         return None
     most = max(f["size"] for f in told["features"]) or 1.0
-    widest = max(told.get("touchpoints", {}).values(), default=0) or 1.0
+    touchpoints = sorted(told.get("touchpoints", {}).items(), key=lambda pair: -pair[1])
+    widest = touchpoints[0][1] if touchpoints and touchpoints[0][1] else 1.0
     return {
         "rows": told.get("rows"),
         "features": [{**f, "width": round(100 * f["size"] / most, 1)} for f in told["features"]],
-        "touchpoints": [(t, s, round(100 * s / widest, 1)) for t, s in told.get("touchpoints", {}).items()],
+        "touchpoints": [(t, s, round(100 * s / widest, 1)) for t, s in touchpoints],
     }  # fmt: skip
 
 
