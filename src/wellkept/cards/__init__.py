@@ -29,7 +29,8 @@ NO_CLAIM = (
 
 IN_SHORT = {
     "output": "(1)(iii)", "for": "(2)(i)", "patients": "(2)(ii)", "users": "(2)(iii)",
-    "part in the decision": "(2)(iv)", "not for": "(3)(i)", "how good": "(7)(i)", "by group": "(7)(ii)", "elsewhere": "(6)(i)",
+    "part in the decision": "(2)(iv)", "not for": "(3)(i)", "how good": "(7)(i)", "by group": "(7)(ii)",
+    "elsewhere": "(6)(i)",
 }  # fmt: skip
 WIDTH = 110
 INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}

@@ -14,13 +14,14 @@ HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 ABOUT = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 SIZE = re.compile(r'(<svg[^>]*?) width="[^"]*"|(<svg[^>]*?) height="[^"]*"')
 BLACK = re.compile(r"(fill|stroke): ?#000000")
+BLUE = re.compile(r"#1f5a94", re.IGNORECASE)
 NAMED = re.compile(r'(\bid="|xlink:href="#|url\(#)')
 
 
 def picture(figure: Figure, name: str) -> Markup:
     """The figure as inline SVG: no address outside the page but SVG's own names, no id that another picture has.
 
-    What was black takes the colour of the page's text; the background is clear.
+    What was black takes the colour of the page's text, what was the model's blue the page's own; the ground is clear.
     """
     import matplotlib as mpl
     from markupsafe import Markup
@@ -32,4 +33,5 @@ def picture(figure: Figure, name: str) -> Markup:
     svg = ABOUT.sub("", HEAD.sub("", words.getvalue()))
     svg = SIZE.sub(r"\1\2", SIZE.sub(r"\1\2", svg))
     svg = BLACK.sub(r"\1: currentColor", NAMED.sub(rf"\g<1>{prefix}-", svg))
+    svg = BLUE.sub("var(--accent)", svg)
     return Markup(svg)  # noqa: S704  # matplotlib escapes the text that it is given

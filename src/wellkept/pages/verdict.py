@@ -34,7 +34,7 @@ def _beaten(facts: Mapping) -> str:
     better = [f"{contestant(name)} ({figure(loss, 4)})" for name, loss in losses.items() if mine and loss[0] < mine[0]]
     if not better:
         return ""
-    return (f"On the test rows its log loss is {figure(mine, 4)}; lower: {', '.join(better)}. Look before it goes live.")
+    return f"On the test rows its log loss is {figure(mine, 4)}; lower: {', '.join(better)}. Look before going live."
 
 
 def _known(triple: Sequence | None) -> bool:

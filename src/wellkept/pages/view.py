@@ -26,6 +26,11 @@ FIRST = ("auroc", "brier_skill", "observed_expected", "calibration_slope", "reca
          "net_benefit_at_capacity")  # fmt: skip
 PAIRED = {"log_loss": "log loss", "brier": "Brier score", "net_benefit_at_capacity": "net benefit at capacity"}
 STRATA = "prior"
+PICTURES = {
+    "calibration": "Stated risk beside how often it came true; below it, where the risks lie.",
+    "decision_curve": "Net benefit of acting by the risk, of calling everybody and of calling nobody, by threshold.",
+    "discrimination": "The ROC curve, and precision against recall; dashed is what chance gives.",
+}
 WORDS = {"site": "site", "kind": "kind of care", "birth_year": "age", STRATA: "earlier answer"}
 PROVENANCE = {
     "version": "bundle", "wellkept": "Wellkept", "git_commit": "code (git commit)",
@@ -40,7 +45,7 @@ def report_view(facts: Mapping) -> dict:
     return {
         "target": facts.get("target", "model"), "version": facts.get("version", ""), "says": facts.get("says", ""),
         "asks": facts.get("asks", ""), "synthetic": "synthetic" in run, "shipped": facts.get("shipped", ""),
-        "verdict": verdict(facts), "contestants": _contestants(facts),
+        "verdict": verdict(facts), "alt": PICTURES, "contestants": _contestants(facts),
         "first": _table(facts, [m for m in (*RANKING, *ACCURACY, *CALIBRATION, *CAPACITY) if m.name in FIRST]),
         "all": _table(facts, [*RANKING, *ACCURACY, *CALIBRATION]),
         "capacity": _table(facts, [*CAPACITY, *_at_thresholds(facts)]),
