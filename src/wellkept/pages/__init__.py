@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
+WIDE = "discrimination"
+
 
 def report_page(facts: Mapping, figures: Mapping[str, Figure] | None = None) -> str:
     """The report of a model, to be read in two minutes.
@@ -34,7 +36,8 @@ def report_page(facts: Mapping, figures: Mapping[str, Figure] | None = None) -> 
     """
     drawn = charts(facts.get("curves") or {})
     needed = {name: figure for name, figure in (figures or {}).items() if name not in drawn and not facts.get(name)}
-    others = {name: picture(figure, name) for name, figure in needed.items()}
+    last = sorted(needed, key=lambda name: name == WIDE)  # it has a row of its own
+    others = {name: picture(needed[name], name) for name in last}
     return _templates().get_template("report.html").render(view=report_view(facts), charts=drawn, pictures=others)
 
 
