@@ -51,6 +51,42 @@ def test_a_model_of_15_lines_finds_what_is_there(here: Path, capsys: pytest.Capt
     assert facts["test"][facts["shipped"]]["auroc"][1] > 0.65  # the true chances reach about .8
 
 
+def test_the_report_of_the_model_in_service_is_a_page_drawn_from_the_bundle_alone(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, facts = said(capsys, "evaluate", "readmission", "--html", "page.html")
+    assert code == 0
+    page = (here / "page.html").read_text()
+    assert "Logistic regression ships" in page or "Boosted trees ship" in page
+    assert facts["facts"]["journeys_digest"] in page
+    assert "SYNTHETIC" not in page
+    assert facts["drivers"]["features"][0]["name"] in page
+    assert said(capsys, "evaluate", "readmission", "--html", "no such folder/page.html")[0] == 2
+
+
+def test_a_model_without_a_card_file_has_a_card_that_says_what_is_missing(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, card = said(capsys, "card", "readmission", "--html", "card.html")
+    assert code == 0
+    assert "purpose.use" in card["missing"]
+    assert "This card is not complete" in (here / "card.html").read_text()
+    assert int(card["facts"]["test_events"]) > 0
+    assert {period["period"] for period in card["training"]} >= {"training", "calibration", "test"}
+    assert main(["card", "readmission"]) == 0
+    assert "required fields are empty" in capsys.readouterr().out
+
+
+def test_the_run_in_mlflow_holds_the_report_and_the_card(here: Path) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{here / 'mlruns' / 'mlflow.db'}")
+    run = client.get_model_version("readmission", "1").run_id
+    assert run
+    logged = {artifact.path for artifact in client.list_artifacts(run)}
+    assert logged >= {"report.html", "report.json", "card.html", "card.json"}
+
+
 def test_a_clean_dataset_passes_the_leak_tests_and_training_remembers_them(
     here: Path, capsys: pytest.CaptureFixture
 ) -> None:
