@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from wellkept import __version__, registry
 from wellkept.bundle_files import without_nan
 from wellkept.bundles import Bundle
 from wellkept.cards import card
@@ -21,6 +18,7 @@ from wellkept.examples import Examples
 from wellkept.journeys import Snapshot
 from wellkept.pages import card_page, report_page
 from wellkept.prose import prose_beside
+from wellkept.provenance import provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +39,8 @@ def documented(bundle: Bundle, data: Examples, snapshot: Snapshot, spec: Path, *
     synthetic
         Was no real person in the journeys? Then the report and the card say so.
     """
-    facts = {**bundle.facts, **_numbers(data), **_provenance(snapshot), **({"synthetic": "yes"} if synthetic else {})}
+    journeys = {"journeys_version": str(snapshot.version), "journeys_digest": snapshot.digest}
+    facts = {**bundle.facts, **_numbers(data), **journeys, **provenance()} | ({"synthetic": "yes"} if synthetic else {})
     metrics = {**bundle.metrics, "represented": _represented(data), "drivers": _drivers(bundle, data)}
     return replace(bundle, facts=facts, metrics=metrics, prose=prose_beside(spec))
 
@@ -69,14 +68,6 @@ def _numbers(data: Examples) -> dict[str, str]:
         told[f"{role}_patients"] = str(len(np.unique(data.subject[rows])))
         told[f"{role}_events"] = str(int(data.label[rows].sum()))
     return told
-
-
-def _provenance(snapshot: Snapshot) -> dict[str, str]:
-    return {
-        "journeys_version": str(snapshot.version), "journeys_digest": snapshot.digest,
-        "git_commit": registry.git_commit(), "wellkept": __version__, "xgboost": version("xgboost"),
-        "python": platform.python_version(),
-    }  # fmt: skip
 
 
 def _represented(data: Examples) -> dict:

@@ -12,7 +12,6 @@ import io
 import logging
 import os
 import re
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from wellkept.bundles import Bundle, load_bundle, write_bundle
 from wellkept.errors import BundleRefused
 from wellkept.files import sync, write_text
+from wellkept.provenance import git_commit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -167,15 +167,6 @@ def _use_experiment(mlflow: Any, target: str, mlruns: Path) -> None:
     if mlflow.get_experiment_by_name(target) is None:
         mlflow.create_experiment(target, artifact_location=(mlruns.resolve() / "artifacts" / target).as_uri())
     mlflow.set_experiment(target)
-
-
-def git_commit() -> str:
-    """The commit of the working folder, or that there is none."""
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    except OSError:  # there is no git on this machine
-        return "not known"
-    return done.stdout.strip() or "not in a git checkout"
 
 
 def _name(name: str) -> str:
