@@ -13,6 +13,8 @@ CONTESTANTS = {
     "champion": "model in service",
 }  # fmt: skip
 
+DIMENSIONS = {"kind": "kind of care", "birth_year": "age", "prior": "earlier answer"}
+
 
 class Metric(NamedTuple):
     """A metric as people read it: `wanted` says what is good."""
@@ -90,6 +92,11 @@ def day(moment: object) -> str:
 def contestant(name: str) -> str:
     """What stands in a column, in words."""
     return CONTESTANTS.get(name, name)
+
+
+def dimension(name: str) -> str:
+    """What performance is broken down by, in words."""
+    return DIMENSIONS.get(name, name.replace("_", " "))
 
 
 def of_shipped(metrics: Mapping) -> Mapping:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.bundling import bundle
-from tests.reporting import HOSTILE, TOO_FEW, report_facts
+from tests.reporting import FIGURES, HOSTILE, TOLD, TOO_FEW, report_facts
 from wellkept.cards import card
 from wellkept.pages import card_page, report_page
 from wellkept.plotting import discrimination_figure
@@ -99,7 +99,7 @@ def test_the_first_screen_says_what_ships_how_good_it_is_and_for_whom_it_is_wron
     assert "Boosted trees ship." in read.text
     assert "it ranks 71.2 [64.8 to 76.3] right; what people go by today ranks 56.2 [49.1 to 61.6] right" in read.text
     assert "1.20 [1.05 to 1.40] times as often as stated: its risks are too low" in read.text
-    assert "Of 3 groups, 1 are too few to tell; the level is wrong for language: english (too low)" in read.text
+    assert "Of 3 groups 1 are too few to tell; the stated level is wrong for language: english (too low)" in read.text
     assert "830 of 3,608 who were asked answered (23%); the level of the silent is not known" in read.text
 
 
@@ -132,6 +132,18 @@ def test_a_level_with_too_few_events_prints_no_number() -> None:
     assert "too few to tell" in row[0]
     told = row[0].replace(",", "")
     assert [name for name in ("rows", "patients", "events") if str(TOO_FEW[name]) in told] == []
+
+
+def test_who_is_on_the_list_less_than_they_need_it_is_said_at_once() -> None:
+    listed = {**TOLD, "metrics": {**FIGURES, "attention": [0.0, 0.0, 0.01], "need": [0.12, 0.1, 0.14]}}
+    read = report(groups={"kind": {"preventive": listed, "chronic": TOLD}})
+    assert "less than they need it: kind of care: preventive (0% of the list, 12% of the need)." in read.text
+
+
+def test_where_every_group_is_too_few_nothing_is_said_of_any() -> None:
+    read = report(groups={"race": {"asian": TOO_FEW, "other": TOO_FEW}})
+    assert "All 2 groups are too few to tell." in read.text
+    assert "wrong for" not in read.text
 
 
 def test_what_a_run_did_not_measure_is_said_or_stays_away() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wellkept.bundles import Bundle
 from wellkept.prose import Prose
 from wellkept.spec import Points, Spec
-from wellkept.wording import count, day, figure, in_100, of_shipped
+from wellkept.wording import count, day, dimension, figure, in_100, of_shipped
 
 ROLES = {"train": "training", "calibrate": "calibration", "test": "test", "embargo": "embargo"}
 FEW_EVENTS = 100  # PROBAST asks for 100 events to judge by
@@ -78,14 +78,14 @@ def validity(metrics: Mapping) -> str:
 
 def fairness(metrics: Mapping) -> str:
     """How many groups could be told, and the worst O/E of them; empty where performance was not broken down."""
-    levels = [(dimension, level, told) for dimension, of in metrics.get("groups", {}).items()
+    levels = [(f"{dimension(name)}: {level}", told) for name, of in metrics.get("groups", {}).items()
               for level, told in of.items()]  # fmt: skip
     if not levels:
         return ""
-    ratios = [(told["metrics"]["observed_expected"], f"{dimension} {level}") for dimension, level, told in levels
+    ratios = [(told["metrics"]["observed_expected"], name) for name, told in levels
               if not told.get("too_few") and told.get("metrics", {}).get("observed_expected")]  # fmt: skip
     ratios = [(ratio, name) for ratio, name in ratios if ratio[0] is not None]
-    few = sum(bool(told.get("too_few")) for *_, told in levels)
+    few = sum(bool(told.get("too_few")) for _, told in levels)
     told = f"{len(levels)} groups in {len(metrics['groups'])} dimensions; {few} have too few events to tell."
     if ratios:
         ratio, name = max(ratios, key=lambda pair: abs(pair[0][0] - 1))

@@ -52,6 +52,6 @@ def _templates() -> Environment:
 
     made = Environment(loader=PackageLoader("wellkept", "pages"), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-    words = ("figure", "in_100", "count", "contestant")
+    words = ("figure", "in_100", "count", "contestant", "dimension")
     made.filters |= {name: getattr(wording, name) for name in words}
     return made

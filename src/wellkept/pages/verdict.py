@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wellkept.wording import contestant, figure, in_100, of_shipped
+from wellkept.wording import contestant, dimension, figure, in_100, of_shipped
+
+NAMED = 4  # groups in a sentence; the table has the rest
 
 
 def verdict(facts: Mapping) -> list[str]:
     """Which ships and why, how well it ranks, is its level right, what the list finds, and for whom it is worse."""
     shipped, test = of_shipped(facts), facts.get("test", {})
-    today = test.get("baseline", {})
+    today, groups = test.get("baseline", {}), facts.get("groups") or {}
     told = [_ships(facts), _beaten(facts), _ranks(shipped, today), _level(shipped), _list(shipped),
-            _groups(facts.get("groups") or {}), _silent(facts.get("everybody"))]  # fmt: skip
+            _groups(groups), _attention(groups), _silent(facts.get("everybody"))]  # fmt: skip
     return [sentence for sentence in told if sentence]
 
 
@@ -71,14 +73,43 @@ def _list(shipped: Mapping) -> str:
 
 
 def _groups(groups: Mapping) -> str:
-    levels = [(f"{dimension}: {level}", told) for dimension, of in groups.items() for level, told in of.items()]
-    if not levels:
+    """How many can be told, and of which the level is wrong, the furthest first."""
+    levels = _levels(groups)
+    told = {name: figures for name, figures in levels.items() if figures}
+    if not told:
+        return f"All {len(levels)} groups are too few to tell." if levels else ""
+    ratios = {name: figures["observed_expected"] for name, figures in told.items() if "observed_expected" in figures}
+    wrong = {name: ratio for name, ratio in ratios.items() if _side(ratio)}
+    few = f"Of {len(levels)} groups {len(levels) - len(told)} are too few to tell"
+    if not wrong:
+        return f"{few}; of the others none has a level that is surely wrong."
+    furthest = sorted(wrong, key=lambda name: -abs(wrong[name][0] - 1))
+    words = [f"{name} ({'too low' if _side(wrong[name]) > 0 else 'too high'})" for name in furthest[:NAMED]]
+    more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    return (f"{few}; the stated level is wrong for {', '.join(words)}{more}. Of {len(told)}, about "
+            f"{0.05 * len(told):.0f} would look so by chance.")  # fmt: skip
+
+
+def _attention(groups: Mapping) -> str:
+    """Who is on the list less than their share of the need, beyond what chance explains."""
+    short = {
+        name: (figures["attention"], figures["need"]) for name, figures in _levels(groups).items()
+        if _known(figures.get("attention")) and _known(figures.get("need"))
+        and figures["attention"][2] < figures["need"][1]
+    }  # fmt: skip
+    if not short:
         return ""
-    few = sum(bool(told.get("too_few")) for _, told in levels)
-    wrong = [f"{name} ({'too low' if side > 0 else 'too high'})" for name, told in levels
-             if (side := _side((told.get("metrics") or {}).get("observed_expected")))]  # fmt: skip
-    off = f"the level is wrong for {', '.join(wrong)}" if wrong else "the level is wrong for none that can be told"
-    return f"Of {len(levels)} groups, {few} are too few to tell; {off}."
+    widest = sorted(short, key=lambda name: short[name][0][0] - short[name][1][0])
+    words = [f"{name} ({short[name][0][0]:.0%} of the list, {short[name][1][0]:.0%} of the need)" for name in widest]
+    return f"On the list less than they need it: {', '.join(words[:NAMED])}{' and others' if len(words) > NAMED else ''}."
+
+
+def _levels(groups: Mapping) -> dict[str, Mapping]:
+    """The figures of each level, by its name in words; none where it is too few to tell."""
+    return {
+        f"{dimension(name)}: {level}": {} if told.get("too_few") else told.get("metrics") or {}
+        for name, of in groups.items() for level, told in of.items()
+    }  # fmt: skip
 
 
 def _side(ratio: Sequence | None) -> int:

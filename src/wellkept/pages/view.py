@@ -17,6 +17,7 @@ from wellkept.wording import (
     Metric,
     contestant,
     day,
+    dimension,
     figure,
     in_100,
     of_shipped,
@@ -31,7 +32,6 @@ PICTURES = {
     "decision_curve": "Net benefit of acting by the risk, of calling everybody and of calling nobody, by threshold.",
     "discrimination": "The ROC curve, and precision against recall; dashed is what chance gives.",
 }
-WORDS = {"site": "site", "kind": "kind of care", "birth_year": "age", STRATA: "earlier answer"}
 PROVENANCE = {
     "version": "bundle", "wellkept": "Wellkept", "git_commit": "code (git commit)",
     "journeys_version": "journeys: version", "journeys_digest": "journeys: SHA-256", "xgboost": "XGBoost",
@@ -100,7 +100,7 @@ def _group(name: str, levels: Mapping) -> dict:
     """A dimension's table; a level with too few events has no cells at all."""
     present = [m for m in GROUPED if any(m.name in (told.get("metrics") or {}) for told in levels.values())]
     return {
-        "title": WORDS.get(name, name.replace("_", " ")), "columns": [m.title for m in present],
+        "title": dimension(name), "columns": [m.title for m in present],
         "levels": [_level(level, told, present) for level, told in levels.items()],
     }  # fmt: skip
 
