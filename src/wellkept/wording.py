@@ -99,6 +99,11 @@ def dimension(name: str) -> str:
     return DIMENSIONS.get(name, name.replace("_", " "))
 
 
+def judged(facts: Mapping[str, str], what: str) -> str | None:
+    """A fact of the rows that a model was judged by: those of the test period, or all where all have one date."""
+    return facts.get(f"test_{what}", facts.get(f"train_{what}"))
+
+
 def of_shipped(metrics: Mapping) -> Mapping:
     """The figures of the contestant that ships; empty where there are none."""
     return metrics.get("test", {}).get(metrics.get("shipped"), {})

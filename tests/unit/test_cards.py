@@ -159,6 +159,9 @@ def test_a_one_date_study_is_not_called_later_in_time() -> None:
     made = a_bundle(spec=spec)
     assert asks(made, "evaluation")["4.6"]["answer"] == "no"
     assert "not later" in asks(made, "development")["1.2"]["because"]
+    of_all = a_bundle(spec=spec, facts={"train_events": "99"})
+    assert asks(of_all, "evaluation")["4.2"]["because"].startswith("99 events to judge by")
+    assert "Judged by 99 events" in " ".join(card(of_all)["limits"])
     assert card(made)["inclusion"][0] == "One point for everybody who is known by 2021-12-31."
 
 

@@ -158,6 +158,13 @@ def test_the_control_is_said_to_disagree_where_it_does() -> None:
     assert "they disagree by more than a tenth" in report().rows("hazard states")
 
 
+def test_a_study_of_one_date_is_not_said_to_be_later_than_its_training() -> None:
+    read = report(facts={"train_rows": "4031", "train_from": "2022-05-05", "train_until": "2022-05-05"})
+    assert "judged by members that never saw the patient" in read.text
+    assert "4,031" in read.rows("test rows")
+    assert "later than training" in report().text
+
+
 def test_synthetic_data_is_called_synthetic_where_the_caller_says_so() -> None:
     assert "SYNTHETIC" not in report().text
     assert "SYNTHETIC data: no real person" in report(facts={"synthetic": "yes"}).text

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from wellkept.bundles import Bundle
 from wellkept.cards.story import FEW_EVENTS, inclusion, response
-from wellkept.wording import figure, of_shipped
+from wellkept.wording import figure, judged, of_shipped
 
 DOMAINS = {"1": "participants and data sources", "2": "predictors", "3": "outcome", "4": "analysis"}
 YES, PROBABLY, NO, PERSON, NOT_ASKED = "yes", "probably yes", "no", "needs a person", "does not apply"
@@ -129,11 +129,11 @@ def _not_apparent(bundle: Bundle) -> Told:
 
 
 def _size_to_judge(bundle: Bundle) -> Told:
-    events = _number(bundle, "test_events")
+    events = int(judged(bundle.facts, "events") or 0)
     if not events:
         return Told(PERSON, "This run did not record how many events it was judged by.")
     answer = YES if events >= FEW_EVENTS else NO
-    return Told(answer, f"{events:,} events on the test rows, where {FEW_EVENTS} are asked for.")
+    return Told(answer, f"{events:,} events to judge by, where {FEW_EVENTS} are asked for.")
 
 
 def _kept_apart(bundle: Bundle) -> Told:

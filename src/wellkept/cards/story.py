@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wellkept.bundles import Bundle
 from wellkept.prose import Prose
 from wellkept.spec import Points, Spec
-from wellkept.wording import count, day, dimension, figure, in_100, of_shipped
+from wellkept.wording import count, day, dimension, figure, in_100, judged, of_shipped
 
 ROLES = {"train": "training", "calibrate": "calibration", "test": "test", "embargo": "embargo"}
 FEW_EVENTS = 100  # PROBAST asks for 100 events to judge by
@@ -97,8 +97,8 @@ def limits(bundle: Bundle, prose: Prose) -> list[str]:
     """What the run itself shows to be weak, then what a person declared."""
     metrics, facts = bundle.metrics, bundle.facts
     told = ["SYNTHETIC data: no figure here is about real patients."] if "synthetic" in facts else []
-    if facts.get("test_events", "").isdigit() and int(facts["test_events"]) < FEW_EVENTS:
-        told.append(f"Judged by {facts['test_events']} events: under {FEW_EVENTS}, so that little can be told.")
+    if (events := judged(facts, "events")) and int(events) < FEW_EVENTS:
+        told.append(f"Judged by {events} events: under {FEW_EVENTS}, so that little can be told.")
     if (answers := response(metrics)) and not answers["measured"]:
         told.append("The level of those who do not answer is not known; the risks are those of patients who answer.")
     if not metrics.get("groups"):

@@ -101,7 +101,8 @@ def _attention(groups: Mapping) -> str:
         return ""
     widest = sorted(short, key=lambda name: short[name][0][0] - short[name][1][0])
     words = [f"{name} ({short[name][0][0]:.0%} of the list, {short[name][1][0]:.0%} of the need)" for name in widest]
-    return f"On the list less than they need it: {', '.join(words[:NAMED])}{' and others' if len(words) > NAMED else ''}."
+    others = " and others" if len(words) > NAMED else ""
+    return f"On the list less than they need it: {', '.join(words[:NAMED])}{others}."
 
 
 def _levels(groups: Mapping) -> dict[str, Mapping]:

@@ -20,6 +20,7 @@ from wellkept.wording import (
     dimension,
     figure,
     in_100,
+    judged,
     of_shipped,
 )
 
@@ -50,7 +51,8 @@ def report_view(facts: Mapping) -> dict:
         "all": _table(facts, [*RANKING, *ACCURACY, *CALIBRATION]),
         "capacity": _table(facts, [*CAPACITY, *_at_thresholds(facts)]),
         "base_rate": in_100(of_shipped(facts).get("base_rate")),
-        "period": [day(run.get("test_from")), day(run.get("test_until"))], "rows": run.get("test_rows"),
+        "period": [day(judged(run, "from")), day(judged(run, "until"))], "rows": judged(run, "rows"),
+        "later": "test_rows" in run or "train_rows" not in run,
         "paired": _paired(facts), "groups": [_group(name, of) for name, of in groups.items() if name != STRATA],
         "strata": _group(STRATA, groups[STRATA]) if groups.get(STRATA) else None,
         "everybody": _everybody(facts.get("everybody")), "kinds": _kinds(facts),
