@@ -78,6 +78,13 @@ def remove_others(folder: Path) -> None:
             shutil.rmtree(other)
 
 
+def discard(folder: Path) -> None:
+    """Take a candidate away; one that is half taken away is none."""
+    leaving = folder.with_name(f".unfinished-{folder.name}")
+    folder.rename(leaving)
+    shutil.rmtree(leaving)
+
+
 def write_candidate(
     folder: Path, facts: Facts, bundle: Bundle | None, *, figures: Mapping[str, Figure], documents: Mapping[str, str]
 ) -> Path:

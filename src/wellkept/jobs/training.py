@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from wellkept import registry
 from wellkept.bundles import Bundle
-from wellkept.candidates import Child, Facts, folder_of, key_of, read_candidate, remove_others, write_candidate
+from wellkept.candidates import Child, Facts, discard, folder_of, key_of, read_candidate, remove_others, write_candidate
 from wellkept.decisions import Decision, record
 from wellkept.evaluating import Report, breakdown, evaluate, plain
 from wellkept.everybody import Everybody, everybody
@@ -76,7 +75,7 @@ def train_model(
             kept = Decision(asked.now.isoformat(), "keep", facts.against, facts.against, asked.approve, facts.decision)
             record(settings.models / spec.target, kept)
     told = _finished(spec, facts, bundle, version, settings, asked=asked, say=say)
-    shutil.rmtree(folder)
+    discard(folder)
     return told
 
 
