@@ -18,6 +18,7 @@ def add(verbs: Any) -> None:
     for one in (train, retrain):
         one.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
         one.add_argument("--journeys", type=Path, required=True, metavar="DIR")
+        one.add_argument("--refits", type=int, default=0, metavar="N", help="how stable is the list: fit N times more")
         _signature(one)
         accepting(one)
     train.set_defaults(ladder=False)
@@ -57,7 +58,7 @@ def _train(chosen: argparse.Namespace) -> int:
     from wellkept.progress import Narrator
     from wellkept.settings import load_settings
 
-    asked = jobs.Asked(datetime.now(UTC), chosen.approve, chosen.explained, frozenset(chosen.accept))
+    asked = jobs.Asked(datetime.now(UTC), chosen.approve, chosen.explained, frozenset(chosen.accept), chosen.refits)
     facts = jobs.train_model(chosen.spec, chosen.journeys, load_settings(), asked=asked, say=Narrator(),
                              ladder=chosen.ladder)
     report = [_report_text(facts), ""] if "test" in facts else []

@@ -15,7 +15,7 @@ from wellkept import registry
 from wellkept.bundles import Bundle
 from wellkept.candidates import Child, Facts, discard, folder_of, key_of, read_candidate, remove_others, write_candidate
 from wellkept.decisions import Decision, record
-from wellkept.evaluating import Report, breakdown, evaluate, plain
+from wellkept.evaluating import Report, breakdown, evaluate, plain, plain_of
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
@@ -31,17 +31,22 @@ from wellkept.plotting import calibration_figure, decision_curve_figure, discrim
 from wellkept.progress import Narrator
 from wellkept.settings import Settings
 from wellkept.spec import Spec, load_spec
+from wellkept.stability import stability
 from wellkept.training import Trained, train
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What whoever starts a training says: who signs, why the list may change, which leak tests were looked at."""
+    """What whoever starts a training says: who signs, why the list may change, which leak tests were looked at.
+
+    `refits` on resampled patients tell how stable the list is; each costs another training.
+    """
 
     now: datetime
     approve: str = ""
     explained: str = ""
     accept: frozenset[str] = frozenset()
+    refits: int = 0
 
 
 def train_model(
@@ -62,7 +67,7 @@ def train_model(
     with sole_writer(settings.models / spec.target):
         settle(spec.target, settings)
         key = key_of(snapshot.digest, spec.digest, champion_version(spec.target, settings), str(ladder),
-                     asked.explained, *sorted(asked.accept))  # fmt: skip
+                     asked.explained, str(asked.refits), *sorted(asked.accept))  # fmt: skip
         folder = folder_of(settings.models, spec.target, key)
         remove_others(folder)
         if folder.exists():
@@ -113,6 +118,10 @@ def _make_candidate(
     trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, asked.accept)
     say(f"{spec.target}: no leak test failed{' that was not accepted' if asked.accept else ''}")
     bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), everybody(snapshot, spec, data, trained))
+    if asked.refits:
+        say(f"{spec.target}: {asked.refits} refits on resampled patients")
+        stable = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
+        bundle = replace(bundle, metrics={**bundle.metrics, "stability": stable})
     champion = champion_at(settings.models, spec.target, snapshot, data)
     rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
