@@ -180,7 +180,7 @@ def champion_of(models: Path, target: str) -> Path:
     """
     pointer = models / target / "champion"
     if not pointer.is_file():
-        raise BundleRefused("no_champion", f"{shown(pointer.parent)} has no champion: run `wellkept train` first")
+        raise BundleRefused("no_champion", f"{shown(pointer.parent)} has no champion: `wellkept train`, then `promote`")
     with pointer.open("rb") as stream:
         version = stream.read(LONGEST_POINTER).decode("ascii", "replace").strip()
     if not VERSION.fullmatch(version):

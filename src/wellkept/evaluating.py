@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 
@@ -72,7 +74,7 @@ def plain(trained: Trained, report: Report) -> dict:
     return {
         "shipped": trained.shipped.estimator.kind,
         "log_loss_trees_minus_logistic": triple(trained.trees_minus_logistic),
-        "test": {name: {metric: triple(e) for metric, e in measured.items()} for name, measured in report.items()},
+        "test": {name: plain_of(measured) for name, measured in report.items()},
     }
 
 
@@ -138,6 +140,11 @@ def _bg_nbd(data: Examples, _: Spec) -> np.ndarray:
 
 
 RULES = {"hazard": _hazard, "hiatus": _hiatus, "bg_nbd": _bg_nbd}
+
+
+def plain_of(measured: Mapping[str, Estimate]) -> dict[str, list[float]]:
+    """Figures as plain data: name -> [value, low, high]."""
+    return {name: triple(estimate) for name, estimate in measured.items()}
 
 
 def triple(estimate: Estimate) -> list[float]:

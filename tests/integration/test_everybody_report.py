@@ -56,7 +56,7 @@ def test_report_bundle_and_mlflow_tell_the_level_of_everybody(
     land(tmp_path / "journeys")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "unhappy.toml").write_text(TOML)
-    assert main(["train", "models/unhappy.toml", "--journeys", "journeys"]) == 0
+    assert main(["train", "models/unhappy.toml", "--journeys", "journeys", "--approve", "A. Name"]) == 0
     printed = capsys.readouterr().out
     assert "Who does not answer: in the test period" in printed
     assert "asked again and" in printed

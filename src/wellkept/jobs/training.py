@@ -1,8 +1,11 @@
-"""From journeys to a registered model, and into service."""
+"""From journeys to a registered model that was held against the champion, and into service if somebody signs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +13,159 @@ import pyarrow as pa
 
 from wellkept import registry
 from wellkept.bundles import Bundle
-from wellkept.evaluating import Report, breakdown, evaluate, plain
+from wellkept.candidates import Child, Facts, discard, folder_of, key_of, read_candidate, remove_others, write_candidate
+from wellkept.decisions import Decision, record
+from wellkept.evaluating import Report, breakdown, evaluate, plain, plain_of
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
+from wellkept.files import sole_writer
+from wellkept.gates import Gate, closed
+from wellkept.jobs.contesting import KEEP, Champion, champion_at, lower_rungs, refit_rung
 from wellkept.jobs.documenting import documented, documents
 from wellkept.jobs.ingesting import open_journeys
+from wellkept.jobs.promoting import champion_version, promote, settle
 from wellkept.journeys import Snapshot
+from wellkept.ladder import Rung, lowest_enough
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 from wellkept.progress import Narrator
+from wellkept.prose import prose_beside
 from wellkept.settings import Settings
 from wellkept.spec import Spec, load_spec
+from wellkept.stability import stability
 from wellkept.training import Trained, train
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What whoever starts a training says: who signs, why the list may change, which leak tests were looked at.
+
+    `refits` on resampled patients tell how stable the list is; each costs another training. `synthetic` says that no
+    real person is in the journeys: so do the report and the card.
+    """
+
+    now: datetime
+    approve: str = ""
+    explained: str = ""
+    accept: frozenset[str] = frozenset()
+    refits: int = 0
+    synthetic: bool = False
+
+
+def train_model(
+    spec_path: Path, journeys: Path, settings: Settings, *, asked: Asked, say: Narrator, ladder: bool = False
+) -> dict:
+    """From journeys to a registered model held against the gates; into service if they hold and somebody signs.
+
+    With `ladder`, the least is done that will do: keep the champion, recalibrate it, or refit. What a stop interrupted
+    goes on from the candidate that is there. What is in service changes last, and at once.
+
+    Raises
+    ------
+    LeakFound
+        A leak test failed that is not in `asked.accept`; nothing was registered.
+    """
+    spec = load_spec(spec_path)
+    snapshot = open_journeys(journeys, settings).snapshot()
+    with sole_writer(settings.models / spec.target):
+        settle(spec.target, settings)
+        key = key_of(snapshot.digest, spec.digest, champion_version(spec.target, settings), str(ladder),
+                     asked.explained, str(asked.refits), str(asked.synthetic), repr(prose_beside(spec_path)),
+                     *sorted(asked.accept))  # fmt: skip
+        folder = folder_of(settings.models, spec.target, key)
+        remove_others(folder)
+        if folder.exists():
+            say(f"{spec.target}: goes on with the candidate that was made before")
+        else:
+            _make_candidate(folder, key, spec_path, snapshot, settings, asked=asked, say=say, ladder=ladder)
+        facts, bundle = read_candidate(folder)
+        version = registry.register(folder, mlruns=settings.mlruns)
+        if not version:
+            kept = Decision(asked.now.isoformat(), "keep", facts.against, facts.against, asked.approve, facts.decision)
+            record(settings.models / spec.target, kept)
+    told = _finished(spec, facts, bundle, version, settings, asked=asked, say=say)
+    discard(folder)
+    return told
+
+
+def _finished(
+    spec: Spec, facts: Facts, bundle: Bundle | None, version: str, settings: Settings, *, asked: Asked, say: Narrator
+) -> dict:
+    shut = closed(facts.gates)
+    promoted = bool(version and asked.approve and not shut)
+    if promoted:
+        promote(spec.target, version, settings, approve=asked.approve, explained=asked.explained, now=asked.now)
+    outcome = _outcome(spec.target, version, promoted=promoted, shut=shut)
+    say(f"{spec.target}: {facts.decision}; {outcome}")
+    metrics = bundle.metrics if bundle else {}
+    return {"target": spec.target, "version": version, "promoted": promoted, "decision": facts.decision,
+            "outcome": outcome, "gates": [asdict(g) for g in facts.gates], "facts": bundle.facts if bundle else {},
+            **metrics}  # fmt: skip
+
+
+def _outcome(target: str, version: str, *, promoted: bool, shut: Sequence[Gate]) -> str:
+    if not version:
+        return "what is in service stays"
+    if promoted:
+        return f"version {version} is in service"
+    if shut:
+        return f"version {version} is registered and stays out of service: {', '.join(g.gate for g in shut)} not passed"
+    return f"version {version} passed every gate: `wellkept promote {target} {version} --approve NAME`"
+
+
+def _make_candidate(
+    folder: Path, key: str, spec_path: Path, snapshot: Snapshot, settings: Settings, *, asked: Asked, say: Narrator,
+    ladder: bool,
+) -> None:  # fmt: skip
+    spec = load_spec(spec_path)
+    say(f"{spec.target}: points, labels and features from version {snapshot.version} of the journeys")
+    data = examples(snapshot, spec)
+    trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, asked.accept)
+    say(f"{spec.target}: no leak test failed{' that was not accepted' if asked.accept else ''}")
+    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), everybody(snapshot, spec, data, trained))
+    if asked.refits:
+        say(f"{spec.target}: {asked.refits} refits on resampled patients")
+        stable = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
+        bundle = replace(bundle, metrics={**bundle.metrics, "stability": stable})
+    bundle = documented(bundle, data, snapshot, spec_path, synthetic=asked.synthetic)
+    champion = champion_at(settings.models, spec.target, snapshot, data)
+    rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
+    if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
+        rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
+    chosen = lowest_enough(rungs, data.label[data.test_rows], data.subject[data.test_rows]) or rungs[-1]
+    candidate, figures = _candidate(key, trained, data, snapshot, champion, rungs, chosen)
+    made = None if chosen.name == KEEP else chosen.bundle
+    written = {"decision.json": json.dumps(asdict(candidate), indent=1), **documents(made or bundle, figures)}
+    write_candidate(folder, candidate, made, figures=figures, documents=written)
+
+
+def _candidate(
+    key: str, trained: Trained, data: Examples, snapshot: Snapshot, champion: Champion | None, rungs: Sequence[Rung],
+    chosen: Rung,
+) -> tuple[Facts, dict]:  # fmt: skip
+    bundle = rungs[-1].bundle
+    facts = Facts(
+        target=bundle.target, key=key, against=champion.version if champion else "", decision=chosen.name,
+        metrics=_logged(bundle), data=dict.fromkeys(("training", "evaluation"), snapshot.digest),
+        tags={"rung": chosen.name, "ships": trained.shipped.estimator.kind}, gates=chosen.gates,
+        children=[_child(rung) for rung in rungs] if len(rungs) > 1 else [],
+    )  # fmt: skip
+    return facts, _figures(trained, data, bundle, data.test_rows)
+
+
+def _child(rung: Rung) -> Child:
+    tags = {f"gate.{gate.gate}": f"{gate.holds}: {gate.says}"[:500] for gate in rung.gates}
+    return Child(rung.name, {g.gate: g.value for g in rung.gates if g.value is not None}, tags)
+
+
+def _logged(bundle: Bundle) -> dict[str, float]:
+    reports = {**bundle.metrics["test"], "everybody": bundle.metrics.get("everybody", {}).get("levels", {})}
+    return {
+        f"{name}.{metric}{end}": number for name, report in reports.items()
+        for metric, triple in report.items() for end, number in zip(("", "_low", "_high"), triple, strict=True)
+        if np.isfinite(number)
+    }  # fmt: skip
 
 
 def bundle_of(
@@ -46,19 +189,6 @@ def bundle_of(
     )
 
 
-def register(trained: Trained, data: Examples, bundle: Bundle, snapshot: Snapshot, settings: Settings) -> int:
-    """Track the run in MLflow and register its bundle."""
-    reports = {**bundle.metrics["test"], "everybody": bundle.metrics.get("everybody", {}).get("levels", {})}
-    metrics = {
-        f"{name}.{metric}{end}": number for name, report in reports.items()
-        for metric, triple in report.items() for end, number in zip(("", "_low", "_high"), triple, strict=True)
-    }  # fmt: skip
-    contexts = dict.fromkeys(("training", "evaluation"), snapshot.digest)
-    figures = _figures(trained, data, bundle, data.test_rows)
-    return registry.register(bundle, mlruns=settings.mlruns, data=contexts, metrics=metrics, figures=figures,
-                             documents=documents(bundle, figures))
-
-
 def _figures(trained: Trained, data: Examples, bundle: Bundle, rows: np.ndarray) -> dict:
     label, risk = data.label[rows], trained.shipped.risk[rows]
     table, features = data.features.take(pa.array(rows)), bundle.encoder.features
@@ -72,11 +202,6 @@ def _figures(trained: Trained, data: Examples, bundle: Bundle, rows: np.ndarray)
         "decision_curve": decision_curve_figure(label, risk),
         "drivers": drivers_figure(names, bundle.contributions(bundle.encoder.matrix(table)), values),
     }
-
-
-def promote_version(target: str, version: int, settings: Settings) -> Path:
-    """Put a registered version into service."""
-    return registry.promote(target, version, models=settings.models, mlruns=settings.mlruns)
 
 
 def find_leaks(spec_path: Path, journeys: Path, settings: Settings, *, say: Narrator) -> list[Finding]:
@@ -100,36 +225,3 @@ def without_leaks(
     findings = check_leaks(snapshot, spec, data, trained)
     refuse_leaks(findings, accept)
     return replace(trained, facts={**trained.facts, **facts_of(findings, accept)})
-
-
-def train_model(
-    spec_path: Path, journeys: Path, settings: Settings, *, promote: bool, say: Narrator,
-    accept: frozenset[str] = frozenset(), synthetic: bool = False,
-) -> dict:  # fmt: skip
-    """From journeys to a registered model; it goes into service when asked to, or when none is yet.
-
-    Raises
-    ------
-    LeakFound
-        A leak test failed that is not in `accept`; nothing was registered.
-    """
-    spec = load_spec(spec_path)
-    snapshot = open_journeys(journeys, settings).snapshot()
-    say(f"{spec.target}: points, labels and features from version {snapshot.version} of the journeys")
-    data = examples(snapshot, spec)
-    trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, accept)
-    say(f"{spec.target}: no leak test failed{' that was not accepted' if accept else ''}")
-    of_everybody = everybody(snapshot, spec, data, trained)
-    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), of_everybody)
-    bundle = documented(bundle, data, snapshot, spec_path, synthetic=synthetic)
-    version = register(trained, data, bundle, snapshot, settings)
-    promoted = promote or not has_champion(spec.target, settings)
-    if promoted:
-        promote_version(spec.target, version, settings)
-    say(f"{spec.target}: version {version} registered{' and in service' if promoted else ' as challenger'}")
-    return {"target": spec.target, "version": version, "promoted": promoted, "facts": bundle.facts, **bundle.metrics}
-
-
-def has_champion(target: str, settings: Settings) -> bool:
-    """Is a bundle of this target in service?"""
-    return (settings.models / target / "champion").is_file()
