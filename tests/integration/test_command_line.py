@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from tests.bundling import write_card
 from tests.integration.meds_dataset import TOML, write_meds
 from wellkept.__main__ import main
 from wellkept.contracts import REASONS, SCORES
+from wellkept.errors import GateClosed
 
 AS_OF = "2021-11-01T02:00:00Z"
 
@@ -30,7 +32,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(["ingest", "meds", "meds", "--journeys", "journeys"]) == 0
-        assert main(["train", "models/readmission.toml", "--journeys", "journeys", "--approve", "A. Name"]) == 0
+        train = ["train", "models/readmission.toml", "--journeys", "journeys", "--approve", "A. Name"]
+        assert main(train) == GateClosed.exit_code
+        write_card(folder / "models" / "readmission.toml")
+        assert main(train) == 0
     return folder
 
 
@@ -65,17 +70,24 @@ def test_the_report_of_the_model_in_service_is_a_page_drawn_from_the_bundle_alon
     assert said(capsys, "evaluate", "readmission", "--html", "no such folder/page.html")[0] == 2
 
 
-def test_a_model_without_a_card_file_has_a_card_that_says_what_is_missing(
+def test_a_model_stays_out_of_service_while_its_card_is_not_complete(
     here: Path, capsys: pytest.CaptureFixture
 ) -> None:
+    code, told = said(capsys, "models", "readmission")
+    shut = {version["version"]: version["closed_gates"] for version in told["versions"]}
+    assert (code, told["in_service"]) == (0, "2")
+    assert shut["1"]["card"].startswith("empty: developer.name, developer.contact")
+    assert shut["2"] == {}
+
+
+def test_the_card_of_the_model_in_service_is_a_page_and_a_summary(here: Path, capsys: pytest.CaptureFixture) -> None:
     code, card = said(capsys, "card", "readmission", "--html", "card.html")
-    assert code == 0
-    assert "purpose.use" in card["missing"]
-    assert "This card is not complete" in (here / "card.html").read_text()
+    assert (code, card["missing"]) == (0, [])
+    assert "This card is not complete" not in (here / "card.html").read_text()
     assert int(card["facts"]["test_events"]) > 0
     assert {period["period"] for period in card["training"]} >= {"training", "calibration", "test"}
     assert main(["card", "readmission"]) == 0
-    assert "required fields are empty" in capsys.readouterr().out
+    assert "Every required field is filled." in capsys.readouterr().out
 
 
 def test_the_run_in_mlflow_holds_the_report_and_the_card(here: Path) -> None:
