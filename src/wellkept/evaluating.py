@@ -14,7 +14,7 @@ from wellkept.examples import Examples, fold_of
 from wellkept.hazard_control import control_risk
 from wellkept.intervals import Estimate, mean_over
 from wellkept.measures import curves
-from wellkept.performance import metrics
+from wellkept.performance import compared, metrics
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
 from wellkept.subgroups import by_group
@@ -28,16 +28,20 @@ FEWEST_ROWS = 200  # of a kind of care, to hold two means of it beside each othe
 Report = dict[str, dict[str, Estimate]]
 
 
-def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | None = None) -> Report:
+def evaluate(
+    trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | None = None, *,
+    risk: Mapping[str, np.ndarray] | None = None,
+) -> Report:  # fmt: skip
     """Contestant -> metric -> estimate, on the test rows or on other rows that no contestant learned from.
 
     Beside both contestants stand `baseline`, when the model's TOML names one: a logistic regression on the one
     feature that people go by today; and what it names in `beside`. With the hazard, both it and the shipped contestant
     have `came_true_<kind>` and `stated_<kind>` of each kind of care: means over its rows, where there are enough.
     With a second head, contestants have `nps_stated` and `nps_answered`, the net promoter score, from -1 to 1.
+    `risk` is what `contestants_risk` gives, where it is known already.
     """
     rows = data.test_rows if rows is None else rows
-    risk = contestants_risk(trained, data, spec)
+    risk = contestants_risk(trained, data, spec) if risk is None else risk
     report = {
         name: metrics(data.label[rows], stated[rows], data.subject[rows], resamples=RESAMPLES)
         for name, stated in risk.items()
@@ -56,6 +60,16 @@ def contestants_risk(trained: Trained, data: Examples, spec: Spec) -> dict[str, 
     if spec.baseline:
         risk["baseline"] = _baseline(data, spec)
     return risk | {name: RULES[name](data, spec) for name in spec.beside}
+
+
+def paired(risk: Mapping[str, np.ndarray], shipped: str, data: Examples) -> dict[str, dict[str, list[float]]]:
+    """What ships minus each other contestant on the same test rows and draws, as plain data (performance.compared)."""
+    rows = data.test_rows
+    label, subject, ours = data.label[rows], data.subject[rows], risk[shipped][rows]
+    return {
+        name: plain_of(compared(label, ours, other[rows], subject, resamples=RESAMPLES))
+        for name, other in risk.items() if name != shipped
+    }  # fmt: skip
 
 
 def breakdown(risk: np.ndarray, data: Examples, rows: np.ndarray | None = None) -> dict:

@@ -15,7 +15,7 @@ from wellkept import registry
 from wellkept.bundles import Bundle
 from wellkept.candidates import Child, Facts, discard, folder_of, key_of, read_candidate, remove_others, write_candidate
 from wellkept.decisions import Decision, record
-from wellkept.evaluating import Report, breakdown, evaluate, plain, plain_of
+from wellkept.evaluating import Report, breakdown, contestants_risk, evaluate, paired, plain, plain_of
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
@@ -117,12 +117,15 @@ def _make_candidate(
     data = examples(snapshot, spec)
     trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, asked.accept)
     say(f"{spec.target}: no leak test failed{' that was not accepted' if asked.accept else ''}")
-    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), everybody(snapshot, spec, data, trained))
+    champion = champion_at(settings.models, spec.target, snapshot, data)
+    risk = contestants_risk(trained, data, spec) | ({"champion": champion.risk} if champion else {})
+    report = evaluate(trained, data, spec, risk=risk)
+    bundle = bundle_of(trained, data, spec, report, everybody(snapshot, spec, data, trained))
+    more: dict = {"paired": paired(risk, trained.shipped.estimator.kind, data)}
     if asked.refits:
         say(f"{spec.target}: {asked.refits} refits on resampled patients")
-        stable = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
-        bundle = replace(bundle, metrics={**bundle.metrics, "stability": stable})
-    champion = champion_at(settings.models, spec.target, snapshot, data)
+        more["stability"] = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
+    bundle = replace(bundle, metrics={**bundle.metrics, **more})
     rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
         rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
