@@ -143,6 +143,7 @@ def test_who_is_on_the_list_less_than_they_need_it_is_said_at_once() -> None:
 def test_where_every_group_is_too_few_nothing_is_said_of_any() -> None:
     read = report(groups={"race": {"asian": TOO_FEW, "other": TOO_FEW}})
     assert "All 2 groups are too few to tell." in read.text
+    assert "By race: too few to tell for all of asian, other." in " ".join(read.text.split())
     assert "wrong for" not in read.text
 
 

@@ -15,7 +15,7 @@ from wellkept import registry
 from wellkept.bundles import Bundle
 from wellkept.candidates import Child, Facts, discard, folder_of, key_of, read_candidate, remove_others, write_candidate
 from wellkept.decisions import Decision, record
-from wellkept.evaluating import Report, breakdown, evaluate, plain, plain_of
+from wellkept.evaluating import Report, Track, breakdown, contestants_risk, evaluate, paired, plain, plain_of, untold
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
@@ -123,13 +123,16 @@ def _make_candidate(
     data = examples(snapshot, spec)
     trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, asked.accept)
     say(f"{spec.target}: no leak test failed{' that was not accepted' if asked.accept else ''}")
-    bundle = bundle_of(trained, data, spec, evaluate(trained, data, spec), everybody(snapshot, spec, data, trained))
+    champion = champion_at(settings.models, spec.target, snapshot, data)
+    risk = contestants_risk(trained, data, spec) | ({"champion": champion.risk} if champion else {})
+    report = evaluate(trained, data, spec, risk=risk, track=say.track)
+    bundle = bundle_of(trained, data, spec, report, everybody(snapshot, spec, data, trained), track=say.track)
+    more: dict = {"paired": paired(risk, trained.shipped.estimator.kind, data, track=say.track)}
     if asked.refits:
         say(f"{spec.target}: {asked.refits} refits on resampled patients")
-        stable = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
-        bundle = replace(bundle, metrics={**bundle.metrics, "stability": stable})
+        more["stability"] = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
+    bundle = replace(bundle, metrics={**bundle.metrics, **more})
     bundle = documented(bundle, data, snapshot, spec_path, synthetic=asked.synthetic)
-    champion = champion_at(settings.models, spec.target, snapshot, data)
     rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
         rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
@@ -169,11 +172,12 @@ def _logged(bundle: Bundle) -> dict[str, float]:
 
 
 def bundle_of(
-    trained: Trained, data: Examples, spec: Spec, report: Report, of_everybody: Everybody | None = None
-) -> Bundle:
+    trained: Trained, data: Examples, spec: Spec, report: Report, of_everybody: Everybody | None = None, *,
+    track: Track = untold,
+) -> Bundle:  # fmt: skip
     """Everything that scoring needs, as one bundle."""
     training = data.features.take(pa.array(data.rows("train")))
-    told = plain(trained, report) | breakdown(trained.shipped.risk, data)
+    told = plain(trained, report) | breakdown(trained.shipped.risk, data, track=track)
     return Bundle(
         spec=spec,
         encoder=trained.encoder,

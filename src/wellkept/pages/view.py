@@ -103,7 +103,7 @@ def _group(name: str, levels: Mapping) -> dict:
     present = [m for m in GROUPED if any(m.name in (told.get("metrics") or {}) for told in levels.values())]
     return {
         "title": dimension(name), "columns": [m.title for m in present],
-        "levels": [_level(level, told, present) for level, told in levels.items()],
+        "levels": [_level(level, told, present) for level, told in levels.items()], "all_few": not present,
     }  # fmt: skip
 
 
