@@ -26,7 +26,8 @@ from wellkept.wording import (
 
 FIRST = ("auroc", "brier_skill", "observed_expected", "calibration_slope", "recall_at_capacity",
          "net_benefit_at_capacity")  # fmt: skip
-PAIRED = {"auroc": "AUROC", "log_loss": "log loss", "brier": "Brier score", "net_benefit_at_capacity": "net benefit at capacity"}
+PAIRED = {"auroc": "AUROC", "log_loss": "log loss", "brier": "Brier score",
+          "net_benefit_at_capacity": "net benefit at capacity"}  # fmt: skip
 STRATA = "prior"
 PICTURES = {
     "calibration": "Stated risk beside how often it came true; below it, where the risks lie.",
@@ -53,7 +54,8 @@ def report_view(facts: Mapping) -> dict:
         "base_rate": in_100(of_shipped(facts).get("base_rate")),
         "period": [day(judged(run, "from")), day(judged(run, "until"))], "rows": judged(run, "rows"),
         "later": "test_rows" in run or "train_rows" not in run,
-        "paired": _paired(facts), "compared": list(PAIRED.values()), "groups": [_group(name, of) for name, of in groups.items() if name != STRATA],
+        "paired": _paired(facts), "compared": list(PAIRED.values()),
+        "groups": [_group(name, of) for name, of in groups.items() if name != STRATA],
         "strata": _group(STRATA, groups[STRATA]) if groups.get(STRATA) else None,
         "everybody": _everybody(facts.get("everybody")), "kinds": _kinds(facts),
         "drivers": _drivers(facts.get("drivers")), "stability": _stability(facts.get("stability")),
