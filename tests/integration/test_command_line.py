@@ -176,6 +176,33 @@ def test_what_goes_wrong_has_an_exit_code_of_its_kind(arguments, exit_code, here
     assert main(arguments) == exit_code
 
 
+def test_versions_and_decisions_are_listed_and_what_cannot_be_put_into_service_says_why(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, told = said(capsys, "models", "readmission")
+    assert code == 0
+    assert told["in_service"] == "1"
+    assert next((d["action"], d["by"]) for d in told["decisions"]) == ("promote", "A. Name")
+    assert next(v for v in told["versions"] if v["version"] == "1")["closed_gates"] == {}
+    assert main(["models", "readmission"]) == 0
+    assert "every gate passed" in capsys.readouterr().out
+    code, complaint = said(capsys, "promote", "readmission", "1", "--approve", "A. Name")
+    assert (code, complaint["code"]) == (9, "stale")
+    code, complaint = said(capsys, "rollback", "readmission", "--by", "A. Name", "--why", "a test")
+    assert (code, complaint["code"]) == (3, "no_version")
+    assert (here / "models" / "readmission" / "champion").read_text() == "1\n"
+
+
+def test_retraining_on_what_is_known_already_keeps_what_is_in_service(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, facts = said(capsys, "retrain", "models/readmission.toml", "--journeys", "journeys")
+    assert (code, facts["decision"], facts["promoted"], facts["version"]) == (0, "keep", False, "")
+    assert {gate["gate"] for gate in facts["gates"]} == {
+        "skill", "brier", "net_benefit", "logistic", "calibration", "groups", "coverage", "list", "leaks", "card",
+    }  # fmt: skip
+
+
 def test_parts_lists_every_part(capsys: pytest.CaptureFixture) -> None:
     code, parts = said(capsys, "parts")
     assert code == 0
