@@ -41,7 +41,8 @@ def run_demo(
     journeys = jobs.open_journeys(folder / "journeys", keyed)
     landing = jobs.land(journeys, batch)
     say(f"ingested {landing.added} events of version {landing.version}")
-    asked = jobs.Asked(now=datetime.now(UTC), approve="the demo", explained="the demo was run again")
+    asked = jobs.Asked(now=datetime.now(UTC), approve="the demo", explained="the demo was run again",
+                       synthetic=True)
     reports = {t: jobs.train_model(path, journeys.folder, settings, asked=asked, say=say) for t, path in specs.items()}
     bundles = jobs.bundles_in_service(settings, TARGETS)
     run = jobs.score_population(journeys.snapshot(), bundles, AS_OF, folder / "scores", narrate=say,

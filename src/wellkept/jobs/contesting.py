@@ -15,6 +15,7 @@ from wellkept.gates import Contest, judge_gates
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, margins_of, modes_of, recalibrated
+from wellkept.prose import Prose, missing
 from wellkept.training import Trained
 
 REFIT = "refit"
@@ -57,7 +58,7 @@ def refit_rung(trained: Trained, data: Examples, bundle: Bundle, champion: Champ
     moved = {} if champion is None else _moved(bundle, trained.encoder.matrix(data.features), champion, rows)
     known = {name: _levels(data, name, data.fitted_rows) for name in PLACES if name in data.groups.column_names}
     contest = _contest(trained, data, trained.shipped.risk[rows], champion, explained)
-    contest = replace(contest, facts=bundle.facts, moved=moved, trained_on=known)
+    contest = replace(contest, facts=bundle.facts, missing=_missing(bundle), moved=moved, trained_on=known)
     return Rung(REFIT, bundle, contest.risk, judge_gates(contest))
 
 
@@ -71,7 +72,8 @@ def lower_rungs(trained: Trained, data: Examples, champion: Champion, explained:
             bundle = recalibrated(bundle, margin[newest], data.label[newest], slope=slope)
             margin = margins_of(bundle, champion.X, data.subject, modes_of(data))
         contest = _contest(trained, data, sigmoid(margin[rows]), champion, explained)
-        rungs.append(Rung(name, bundle, contest.risk, judge_gates(replace(contest, facts=bundle.facts))))
+        contest = replace(contest, facts=bundle.facts, missing=_missing(bundle))
+        rungs.append(Rung(name, bundle, contest.risk, judge_gates(contest)))
     return rungs
 
 
@@ -84,6 +86,11 @@ def _contest(
         logistic=trained.contestants["logistic"].risk[rows], groups=data.groups.take(pa.array(rows)),
         incumbent=None if champion is None else champion.risk[rows], explained=explained,
     )  # fmt: skip
+
+
+def _missing(bundle: Bundle) -> list[str]:
+    """The required fields of its card that are empty: all of them where nobody wrote one."""
+    return missing(bundle.prose or Prose())
 
 
 def _levels(data: Examples, name: str, rows: np.ndarray) -> frozenset[str]:
