@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from wellkept.bundles import Bundle, champion_of, load_bundle
 from wellkept.calibrating import sigmoid
+from wellkept.evaluating import breakdown, plain_of
 from wellkept.examples import Examples
 from wellkept.gates import Contest, judge_gates
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, margins_of, modes_of, recalibrated
+from wellkept.performance import metrics
 from wellkept.prose import Prose, missing
 from wellkept.training import Trained
 
@@ -75,6 +77,17 @@ def lower_rungs(trained: Trained, data: Examples, champion: Champion, explained:
         contest = replace(contest, facts=bundle.facts, missing=_missing(bundle))
         rungs.append(Rung(name, bundle, contest.risk, judge_gates(contest)))
     return rungs
+
+
+def restated(rung: Rung, data: Examples) -> Bundle:
+    """A recalibrated bundle with the figures that it has now, on the test rows of the newest data."""
+    rows, ships = data.test_rows, rung.bundle.metrics["shipped"]
+    risk = np.full(len(data.label), np.nan)
+    risk[rows] = rung.risk
+    now = plain_of(metrics(data.label[rows], rung.risk, data.subject[rows]))
+    told = {"shipped": ships, "test": {ships: now}, **breakdown(risk, data)}
+    kept = {name: rung.bundle.metrics[name] for name in ("drivers", "represented") if name in rung.bundle.metrics}
+    return replace(rung.bundle, metrics={**kept, **told}, facts={**rung.bundle.facts, "recalibrated": rung.name})
 
 
 def _contest(

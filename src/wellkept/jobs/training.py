@@ -21,7 +21,7 @@ from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
 from wellkept.files import sole_writer
 from wellkept.gates import Gate, closed
-from wellkept.jobs.contesting import KEEP, Champion, champion_at, lower_rungs, refit_rung
+from wellkept.jobs.contesting import KEEP, REFIT, Champion, champion_at, lower_rungs, refit_rung, restated
 from wellkept.jobs.documenting import documented, documents
 from wellkept.jobs.ingesting import open_journeys
 from wellkept.jobs.promoting import champion_version, promote, settle
@@ -137,6 +137,8 @@ def _make_candidate(
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
         rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
     chosen = lowest_enough(rungs, data.label[data.test_rows], data.subject[data.test_rows]) or rungs[-1]
+    if chosen.name not in (KEEP, REFIT):
+        chosen = replace(chosen, bundle=restated(chosen, data))
     candidate, figures = _candidate(key, trained, data, snapshot, champion, rungs, chosen)
     made = None if chosen.name == KEEP else chosen.bundle
     written = {"decision.json": json.dumps(asdict(candidate), indent=1), **documents(made or bundle, figures)}
