@@ -34,6 +34,7 @@ from wellkept.estimators import estimator_from
 from wellkept.learning import Estimator
 from wellkept.prose import Prose
 from wellkept.spec import Spec
+from wellkept.topics import mean_and_agreement, topic_of
 
 GOLDEN_ROWS = 16
 TOLERANCE = 1e-6
@@ -101,20 +102,27 @@ class Bundle:
         return 1 - np.maximum(sigmoid(slope * margin + intercept), detractor) - detractor
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        """What each feature adds to the calibrated log-odds; the last column is the bias.
+        """What each feature adds to the calibrated log-odds; the last column is the bias."""
+        return self.explained(X)[0]
+
+    def explained(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What each feature adds to the calibrated log-odds, and how far the members agree about it.
 
         Columns of one category are added up: SHAP values are additive, so the sum is the category's.
 
         Returns
         -------
-        Rows x (features + 1), float32; a row adds up to its margin.
+        Rows x (features + 1), float32, the bias in the last column: a row adds up to its margin. And rows x topics,
+        float32: which share of the members gives the topic its sign.
         """
         feature = self.encoder.feature_of_column
         starts = np.flatnonzero(np.diff(feature, prepend=-1, append=len(self.encoder.features)))
-        total = np.add.reduceat(self.estimator.contributions(X), starts, axis=1)
+        topic = topic_of(self.encoder.features)[feature]
+        by_column, agreement = mean_and_agreement(self.estimator.member_contributions(X), topic)
+        total = np.add.reduceat(by_column, starts, axis=1)
         total *= total.dtype.type(self.slope)
         total[:, -1] += total.dtype.type(self.intercept)
-        return total.astype(np.float32, copy=False)
+        return total.astype(np.float32, copy=False), agreement
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> Path:

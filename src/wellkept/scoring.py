@@ -37,7 +37,7 @@ def score(
         Rows x (features + 1), float32, log-odds; a row adds up to the score's margin.
     """
     X = bundle.encoder.matrix(features)
-    contributions = bundle.contributions(X)
+    contributions, agreement = bundle.explained(X)
     margin = bundle.margin(X)
     rows, nps = points.num_rows, bundle.expected_nps(X)
     scores = SCORES.check(pa.table({
@@ -49,7 +49,8 @@ def score(
         "expected_nps": pa.nulls(rows, pa.float32()) if nps is None else pa.array(nps.astype(np.float32)),
         "model_version": pa.repeat(bundle.version, rows),
     }))  # fmt: skip
-    why = reasons(points, bundle.target, bundle.encoder.features, features, contributions, top=top)
+    why = reasons(points, bundle.target, bundle.encoder.features, features, contributions,
+                  agreement=agreement, top=top)  # fmt: skip
     return scores, why, contributions
 
 
