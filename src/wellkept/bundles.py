@@ -31,13 +31,14 @@ from wellkept.calibrating import sigmoid
 from wellkept.encoding import UNKNOWN, Encoder
 from wellkept.errors import BundleRefused, InputRefused
 from wellkept.estimators import estimator_from
-from wellkept.learning import Estimator
+from wellkept.learning import Estimator, Explained
 from wellkept.prose import Prose
 from wellkept.spec import Spec
-from wellkept.topics import mean_and_agreement, topic_of
+from wellkept.topics import topic_of
 
 GOLDEN_ROWS = 16
 TOLERANCE = 1e-6
+ADDITIVE = 1e-5  # of a margin: its contributions are float32
 LONGEST_POINTER = 100
 CONTRACT = ("encoder.json", "spec.json")  # a model means nothing with another's features
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -87,7 +88,11 @@ class Bundle:
 
     def margin(self, X: np.ndarray) -> np.ndarray:
         """Calibrated log-odds, float64, shape (rows,)."""
-        return self.slope * self.estimator.margins(X).mean(axis=1) + self.intercept
+        return self.margin_of(self.estimator.margins(X))
+
+    def margin_of(self, members: np.ndarray) -> np.ndarray:
+        """The same from the members' margins, rows x members, as `explained` gives them."""
+        return self.slope * members.mean(axis=1) + self.intercept
 
     def risk(self, X: np.ndarray) -> np.ndarray:
         """Calibrated probability, float64, shape (rows,)."""
@@ -95,34 +100,38 @@ class Bundle:
 
     def expected_nps(self, X: np.ndarray) -> np.ndarray | None:
         """P(promoter) - P(detractor) of each row, between -1 and 1; None without a second head."""
+        return self.expected_nps_of(self.estimator.margins(X))
+
+    def expected_nps_of(self, members: np.ndarray) -> np.ndarray | None:
+        """The same from the members' margins."""
         if self.second is None:
             return None
-        margin = self.estimator.margins(X).mean(axis=1)
-        detractor, (slope, intercept) = sigmoid(self.slope * margin + self.intercept), self.second
-        return 1 - np.maximum(sigmoid(slope * margin + intercept), detractor) - detractor
+        detractor, (slope, intercept) = sigmoid(self.margin_of(members)), self.second
+        return 1 - np.maximum(sigmoid(slope * members.mean(axis=1) + intercept), detractor) - detractor
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """What each feature adds to the calibrated log-odds; the last column is the bias."""
-        return self.explained(X)[0]
+        return self.explained(X).contributions
 
-    def explained(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What each feature adds to the calibrated log-odds, and how far the members agree about it.
+    def explained(self, X: np.ndarray) -> Explained:
+        """What each feature adds to the calibrated log-odds, how far the members agree, and the members' margins.
 
         Columns of one category are added up: SHAP values are additive, so the sum is the category's.
 
         Returns
         -------
-        Rows x (features + 1), float32, the bias in the last column: a row adds up to its margin. And rows x topics,
-        float32: which share of the members gives the topic its sign.
+        Contributions, rows x (features + 1), float32, the bias in the last column: a row adds up to its margin.
+        Agreement, rows x topics, float32: which share of the members gives the topic its sign. Margins, rows x members,
+        as the estimator gives them: not calibrated.
         """
         feature = self.encoder.feature_of_column
         starts = np.flatnonzero(np.diff(feature, prepend=-1, append=len(self.encoder.features)))
         topic = topic_of(self.encoder.features)[feature]
-        by_column, agreement = mean_and_agreement(self.estimator.member_contributions(X), topic)
-        total = np.add.reduceat(by_column, starts, axis=1)
+        told = self.estimator.explained(X, topic)
+        total = np.add.reduceat(told.contributions, starts, axis=1)
         total *= total.dtype.type(self.slope)
         total[:, -1] += total.dtype.type(self.intercept)
-        return total.astype(np.float32, copy=False), agreement
+        return told._replace(contributions=total.astype(np.float32, copy=False))
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> Path:
@@ -175,6 +184,7 @@ def load_bundle(folder: Path) -> Bundle:
     same = risk.shape == expected.shape and np.abs(risk - expected).max() <= TOLERANCE
     if not (same and _alike(_golden_nps(bundle, rows), nps)):
         raise BundleRefused("golden_rows", f"{shown(folder)} does not give the risks that it gave when it was written")
+    _check_explained(bundle, rows, folder)
     return bundle
 
 
@@ -256,6 +266,15 @@ def _golden_rows(encoder: Encoder) -> dict[str, list]:
             sizes = np.round(random.choice([0.0, 1.0, 10.0, 100.0], GOLDEN_ROWS) * random.random(GOLDEN_ROWS), 3)
             rows[feature.name] = [None if random.random() < 0.2 else float(s) for s in sizes]
     return rows
+
+
+def _check_explained(bundle: Bundle, rows: Mapping[str, list], folder: Path) -> None:
+    """Reasons are of the risk that is stated; and whatever they need is ready before anybody asks for them."""
+    X = bundle.encoder.matrix(_golden_table(bundle, rows))
+    told, margin = bundle.explained(X), bundle.margin(X)
+    apart = [np.abs(other - margin) for other in (bundle.margin_of(told.margins), told.contributions.sum(axis=1))]
+    if not (np.array(apart) <= ADDITIVE * (1 + np.abs(margin))).all():
+        raise BundleRefused("golden_rows", f"{shown(folder)} gives contributions that do not add up to its risks")
 
 
 def _golden_nps(bundle: Bundle, rows: Mapping[str, list]) -> list[float] | None:

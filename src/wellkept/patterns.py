@@ -8,20 +8,16 @@ and for each column that these ask about a table holds what it contributes, by t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import xgboost
 
-from wellkept.calibrating import logit
-
 LARGEST = 6  # decisions that a table goes by: 64 patterns
 LEAVES_AT_ONCE = 2048  # while building, so that memory is bounded
-MARGIN_OF = {  # a base score's margin, by what the booster was trained for
-    "binary:logistic": logit, "reg:logistic": logit, "binary:logitraw": float, "reg:squarederror": float,
-}  # fmt: skip
+OF_PROBABILITY, OF_MARGIN = ("binary:logistic", "reg:logistic"), ("binary:logitraw", "reg:squarederror")
 
 
 class Misfit(Exception):
@@ -76,138 +72,79 @@ def compiled(boosters: Sequence[xgboost.Booster]) -> Program:
         A booster is of no known kind, splits by categories, or has a leaf below more than LARGEST decisions.
     """
     learners = [json.loads(bytes(booster.save_raw("json")))["learner"] for booster in boosters]
-    base = np.array([_base(learner) for learner in learners])
+    base = [_base(learner) for learner in learners]
     forests = [learner["gradient_booster"]["model"]["trees"] for learner in learners]
-    nodes = _nodes([tree for forest in forests for tree in forest])
-    paths = _paths(nodes)
-    groups = _groups(nodes, paths)
-    leaves = _leaves(nodes, paths, groups)
-    entry_group, entry_column, table = _tables(leaves, np.diff(groups.start), boosters[0].num_features())
-    first_root = np.append(nodes.root, len(nodes.left))[_starts(map(len, forests))]
-    member = np.searchsorted(first_root, groups.root, side="right") - 1
-    expected = np.bincount(member[leaves.group], leaves.value * leaves.share.prod(axis=1), len(boosters))
+    cut = [[(tree, *group) for tree in forest for group in _groups(tree)] for forest in forests]
+    groups = list(chain.from_iterable(cut))
+    steps = [(tree, step) for tree, decisions, _ in groups for step in decisions]
+    size = np.array([len(decisions) for _, decisions, _ in groups])
+    leaves = _leaves(groups)
+    group, column, table = _tables(leaves, size, columns=boosters[0].num_features())
+    member = np.repeat(np.arange(len(cut)), [len(own) for own in cut])[leaves.group]
+    mean = np.bincount(member, leaves.value * leaves.share.prod(axis=1), len(cut))
     return Program(
-        _starts(np.bincount(member, minlength=len(boosters))), base.astype(np.float32),
-        (base + expected).astype(np.float32), groups.start, _starts(np.bincount(entry_group)),
-        nodes.column[groups.decision], nodes.value[groups.decision].astype(np.float32),
-        nodes.missing[groups.decision], entry_column.astype(np.int32),
-        _starts(1 << np.diff(groups.start)[entry_group]), table,
-    )  # fmt: skip
+        member_start=_starts(len(own) for own in cut),
+        member_base=np.array(base, np.float32),
+        member_bias=(base + mean).astype(np.float32),
+        decision_start=_starts(size),
+        entry_start=_starts(np.bincount(group)),
+        decision_column=np.array([tree["split_indices"][step] for tree, step in steps], np.int32),
+        decision_threshold=np.array([tree["split_conditions"][step] for tree, step in steps], np.float32),
+        decision_missing=np.array([tree["default_left"][step] for tree, step in steps], bool),
+        entry_column=column.astype(np.int32),
+        table_start=_starts(1 << size[group]),
+        table=table,
+    )
 
 
-def _base(learner: dict) -> float:
+def _base(learner: dict) -> np.float32:
     """The margin of a booster before its trees; raises Misfit if it is of no kind that we know."""
     booster, objective, shape = (learner[k] for k in ("gradient_booster", "objective", "learner_model_param"))
-    if booster["name"] != "gbtree" or objective["name"] not in MARGIN_OF:
+    if booster["name"] != "gbtree" or objective["name"] not in {*OF_PROBABILITY, *OF_MARGIN}:
         raise Misfit(f"a booster of kind {booster['name']}, trained for {objective['name']}")
     trees = booster["model"]["trees"]
     if int(shape["num_class"]) > 1 or int(shape.get("num_target", 1)) > 1 or not trees:
         raise Misfit("a booster that has no tree, or more than one margin")
     if any(any(tree["split_type"]) for tree in trees):
         raise Misfit("a tree that splits by categories")
-    return float(MARGIN_OF[objective["name"]](float(shape["base_score"].strip("[]"))))  # a list since XGBoost 3.1
+    if max(max(tree["split_indices"]) for tree in trees) >= int(shape["num_feature"]):
+        raise Misfit("a tree that splits by a column that is not there")
+    score = np.float32(shape["base_score"].strip("[]"))  # a list since XGBoost 3.1
+    # the float32 that C's logf gives, which numpy's own float32 logarithm misses by a bit now and then
+    return np.float32(-np.log(float(1 / score - 1))) if objective["name"] in OF_PROBABILITY else score
 
 
-@dataclass(frozen=True)
-class _Nodes:
-    """The nodes of all trees, one after the other; `root` has the first of each tree.
-
-    `left` and `right` are -1 for a leaf, whose `value` is what it adds; a decision's is its threshold. `cover` is how
-    many rows came by in training (the sum of their hessians).
-    """
-
-    left: np.ndarray
-    right: np.ndarray
-    column: np.ndarray
-    value: np.ndarray
-    missing: np.ndarray
-    cover: np.ndarray
-    root: np.ndarray
+Path = tuple[tuple[int, int], ...]  # decisions from the root on, each with the child that it goes on to
 
 
-def _nodes(trees: list[dict]) -> _Nodes:
-    def of(name: str, kind: type) -> np.ndarray:
-        return np.concatenate([np.array(tree[name], kind) for tree in trees])
-
-    start = _starts(len(tree["left_children"]) for tree in trees)
-    root, leaf = start[:-1], of("left_children", np.int32) < 0
-    left, right = (np.where(leaf, -1, of(f"{side}_children", np.int32) + np.repeat(root, np.diff(start)))
-                   for side in ("left", "right"))  # fmt: skip
-    return _Nodes(left, right, of("split_indices", np.int32), of("split_conditions", float), of("default_left", bool),
-                  of("sum_hessian", float), root)  # fmt: skip
+def _below(tree: dict, node: int, way: Path) -> Iterator[tuple[int, Path]]:
+    """The leaves below a node, each with its path."""
+    children = tree["left_children"][node], tree["right_children"][node]
+    if children[0] < 0:
+        yield node, way
+        return
+    for child in children:
+        yield from _below(tree, child, (*way, (node, child)))
 
 
-@dataclass(frozen=True)
-class _Paths:
-    """How nodes are reached: by `depth` decisions, -1 if in no way; `level` has the nodes of each depth.
-
-    `step` and `child`, shape (nodes, LARGEST), are these decisions and where the path goes on from each; -1 at the end.
-    """
-
-    depth: np.ndarray
-    level: list[np.ndarray]
-    step: np.ndarray
-    child: np.ndarray
-
-
-def _paths(nodes: _Nodes) -> _Paths:
-    depth = np.full(len(nodes.left), -1, np.int32)
-    step, child = np.full((2, len(depth), LARGEST), -1, np.int32)
-    level = [nodes.root]
-    depth[nodes.root] = 0
-    while len(parent := level[-1][nodes.left[level[-1]] >= 0]):
-        at = len(level) - 1
-        if at == LARGEST:
-            raise Misfit(f"a leaf below more than {LARGEST} decisions")
-        for to in (nodes.left[parent], nodes.right[parent]):
-            depth[to], step[to], child[to] = at + 1, step[parent], child[parent]
-            step[to, at], child[to, at] = parent, to
-        level.append(np.concatenate([nodes.left[parent], nodes.right[parent]]))
-    return _Paths(depth, level, step, child)
+def _groups(tree: dict, node: int = 0, way: Path = ()) -> Iterator[tuple[list[int], list[tuple[int, Path]]]]:
+    """The largest subtrees whose leaves at most LARGEST decisions lead to: these, and the leaves with their paths."""
+    leaves = list(_below(tree, node, way))
+    decisions = sorted({step for _, path in leaves for step, _ in path})
+    if len(decisions) <= LARGEST:
+        yield decisions, leaves
+        return
+    if len(way) == LARGEST:
+        raise Misfit(f"a leaf below more than {LARGEST} decisions")
+    for child in (tree["left_children"][node], tree["right_children"][node]):
+        yield from _groups(tree, child, (*way, (node, child)))
 
 
-@dataclass(frozen=True)
-class _Groups:
-    """The largest subtrees of which the decisions, with those on the way to them, are at most LARGEST.
+class _Leaves(NamedTuple):
+    """All leaves: their group, what each adds, and the columns that its path asks, -1 where there are fewer.
 
-    Group g has the root `root[g]` and the decisions from `decision[start[g]]` up to `decision[start[g + 1]]`: the way,
-    then its own, each of which knows its `place` among them. `of` is each node's group, or -1.
-    """
-
-    root: np.ndarray
-    decision: np.ndarray
-    start: np.ndarray
-    place: np.ndarray
-    of: np.ndarray
-
-
-def _groups(nodes: _Nodes, paths: _Paths) -> _Groups:
-    inner = [level[nodes.left[level] >= 0] for level in paths.level]
-    within = np.zeros(len(nodes.left), np.int32)  # decisions of the subtree
-    for some in reversed(inner):
-        within[some] = 1 + within[nodes.left[some]] + within[nodes.right[some]]
-    of = np.where((paths.depth >= 0) & (paths.depth + within <= LARGEST), np.arange(len(within)), -1)
-    for some in inner:  # who is above says whose group it is
-        owned = some[of[some] >= 0]
-        of[nodes.left[owned]] = of[nodes.right[owned]] = of[owned]
-    root, of[of >= 0] = np.unique(of[of >= 0], return_inverse=True)
-    way, own = paths.depth[root], np.flatnonzero((of >= 0) & (nodes.left >= 0))
-    own = own[np.argsort(of[own], kind="stable")]
-    start, place = _starts(way + within[root]), np.zeros(len(of), np.int32)
-    place[own] = np.arange(len(own)) - np.repeat(_starts(within[root])[:-1] - way, within[root])
-    decision = np.empty(start[-1], np.int32)
-    decision[start[of[own]] + place[own]] = own
-    group, at = np.nonzero(paths.step[root] >= 0)
-    decision[start[group] + at] = paths.step[root[group], at]
-    return _Groups(root, decision, start, place, of)
-
-
-@dataclass(frozen=True)
-class _Leaves:
-    """What each leaf adds and which columns lead to it: `column`, shape (leaves, depth), -1 where there are fewer.
-
-    A row follows all decisions of a column where `pattern & asked == wanted`; `share` of the training rows did. Where
-    there are fewer columns everybody does.
+    The last four have the shape (leaves, most columns of a leaf). A row follows all that a path asks of a column if
+    `pattern & asked == wanted`; `share` of the training rows did. Where there is no column everybody does.
     """
 
     group: np.ndarray
@@ -218,38 +155,45 @@ class _Leaves:
     share: np.ndarray
 
 
-def _leaves(nodes: _Nodes, paths: _Paths, groups: _Groups) -> _Leaves:
-    leaf = np.flatnonzero((nodes.left < 0) & (paths.depth >= 0))
-    at, every = np.arange(max(1, len(paths.level) - 1)), np.arange(len(leaf))
-    group, step, child = groups.of[leaf], paths.step[leaf][:, at], paths.child[leaf][:, at]
-    there = step >= 0
-    on_the_way = at < paths.depth[groups.root[group]][:, None]
-    bit = np.where(there, 1 << np.where(on_the_way, at, groups.place[step]), 0)
-    # a node that nobody came by in training sends half each way
-    cover = np.where(there, nodes.cover[step], 1.0)
-    ratio = np.where(there & (cover > 0), nodes.cover[child] / np.where(cover > 0, cover, 1.0), np.where(there, 0.5, 1))
-    column = np.where(there, nodes.column[step], -1 - at)
-    first = (column[:, :, None] == column[:, None, :]).argmax(axis=2)  # where the path asks this column first
-    asked, wanted = np.zeros((2, *step.shape), np.uint8)
-    share = np.ones(step.shape)
-    for j in at:
-        mine = every, first[:, j]
-        asked[mine] |= bit[:, j].astype(np.uint8)
-        wanted[mine] |= np.where(child[:, j] == nodes.left[step[:, j]], bit[:, j], 0).astype(np.uint8)
-        share[mine] *= ratio[:, j]
-    return _Leaves(group, nodes.value[leaf], np.where(there & (first == at), column, -1), asked, wanted, share)
+def _leaves(groups: list) -> _Leaves:
+    asked = [
+        (g, tree["split_conditions"][leaf], _asked(tree, decisions, path))
+        for g, (tree, decisions, leaves) in enumerate(groups) for leaf, path in leaves
+    ]  # fmt: skip
+    of_leaf = [(i, j, column, *what) for i, (*_, by_column) in enumerate(asked)
+               for j, (column, what) in enumerate(by_column.items())]  # fmt: skip
+    most = max(1, *(len(by_column) for *_, by_column in asked), 0)
+    columns = np.full((4, len(asked), most), [[[-1.0]], [[0.0]], [[0.0]], [[1.0]]])
+    if of_leaf:
+        leaf, place, *found = np.array(of_leaf).T
+        columns[:, leaf.astype(int), place.astype(int)] = found
+    column, bits, wanted, share = columns
+    group, value = np.array([both for *both, _ in asked]).T
+    return _Leaves(group.astype(int), value, column.astype(int), bits.astype(np.uint8), wanted.astype(np.uint8), share)
 
 
-def _tables(leaves: _Leaves, decisions: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _asked(tree: dict, decisions: list[int], path: Path) -> dict[int, tuple[int, int, float]]:
+    """What a path asks of each column: bits of decisions, which of them go left, and the share of rows that follow."""
+    found: dict[int, tuple[int, int, float]] = {}
+    for step, child in path:
+        bit, (asked, wanted, share) = 1 << decisions.index(step), found.get(tree["split_indices"][step], (0, 0, 1.0))
+        goes_left, cover = child == tree["left_children"][step], tree["sum_hessian"][step]
+        # a decision that no training row came to sends half each way
+        ratio = tree["sum_hessian"][child] / cover if cover > 0 else 0.5
+        found[tree["split_indices"][step]] = (asked | bit, wanted | bit * goes_left, share * ratio)
+    return found
+
+
+def _tables(leaves: _Leaves, size: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Group and column of each entry, in order, and all their tables, one after the other."""
     column = np.column_stack([leaves.column, np.full(len(leaves.group), columns)])
     there, key = column >= 0, leaves.group[:, None] * (columns + 1) + column
     keys, entry = np.unique(key[there], return_inverse=True)
     group, start = keys // (columns + 1), np.zeros(key.shape, np.int64)
-    start[there] = _starts(1 << decisions[group])[entry]
-    table = np.zeros((1 << decisions[group]).sum())
-    for size in np.unique(decisions):
-        these, pattern = np.flatnonzero(decisions[leaves.group] == size), np.arange(1 << size)
+    start[there] = _starts(1 << size[group])[entry]
+    table = np.zeros((1 << size[group]).sum())
+    for decisions in np.unique(size):
+        these, pattern = np.flatnonzero(size[leaves.group] == decisions), np.arange(1 << decisions)
         for some in np.array_split(these, len(these) // LEAVES_AT_ONCE + 1):
             mine = there[some]
             np.add.at(table, start[some][mine][:, None] + pattern, _added(leaves, some, pattern)[mine])

@@ -37,9 +37,9 @@ def score(
         Rows x (features + 1), float32, log-odds; a row adds up to the score's margin.
     """
     X = bundle.encoder.matrix(features)
-    contributions, agreement = bundle.explained(X)
-    margin = bundle.margin(X)
-    rows, nps = points.num_rows, bundle.expected_nps(X)
+    contributions, agreement, members = bundle.explained(X)
+    margin = bundle.margin_of(members)
+    rows, nps = points.num_rows, bundle.expected_nps_of(members)
     scores = SCORES.check(pa.table({
         **{name: points[name] for name in points.column_names},
         "target": pa.repeat(bundle.target, rows),
