@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 import numpy as np
 import xgboost
 
@@ -50,7 +51,7 @@ def made_up_rows(random: np.random.Generator, rows: int) -> np.ndarray:
 
 
 def _listed(tree: dict) -> dict[str, list]:
-    """XGBoost's arrays: one entry a node, the root first; a right child follows its left one, which XGBoost relies on."""
+    """XGBoost's arrays: one entry a node, the root first. A right child follows its left one: XGBoost relies on it."""
     waiting, nodes = [(tree, 2**31 - 1)], []
     for at, (node, parent) in enumerate(waiting):  # which grows meanwhile
         inner, first = "column" in node, len(waiting)

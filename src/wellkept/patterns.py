@@ -7,21 +7,18 @@ and for each column that these ask about a table holds what it contributes, by t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import xgboost
 
+from wellkept.boosters import Misfit, read_booster
+
 LARGEST = 6  # decisions that a table goes by: 64 patterns
 LEAVES_AT_ONCE = 2048  # while building, so that memory is bounded
-OF_PROBABILITY, OF_MARGIN = ("binary:logistic", "reg:logistic"), ("binary:logitraw", "reg:squarederror")
 
-
-class Misfit(Exception):
-    """These boosters do not fit into tables; the message says why."""
+Path = tuple[tuple[int, int], ...]  # decisions from the root on, each with the child that it goes on to
 
 
 class Program(NamedTuple):
@@ -69,23 +66,20 @@ def compiled(boosters: Sequence[xgboost.Booster]) -> Program:
     Raises
     ------
     Misfit
-        A booster is of no known kind, splits by categories, or has a leaf below more than LARGEST decisions.
+        A leaf lies below more than LARGEST decisions, or as in `read_booster`.
     """
-    learners = [json.loads(bytes(booster.save_raw("json")))["learner"] for booster in boosters]
-    base = [_base(learner) for learner in learners]
-    forests = [learner["gradient_booster"]["model"]["trees"] for learner in learners]
-    cut = [[(tree, *group) for tree in forest for group in _groups(tree)] for forest in forests]
-    groups = list(chain.from_iterable(cut))
+    forests, base = zip(*map(read_booster, boosters), strict=True)
+    members = [[(tree, *group) for tree in trees for group in _groups(tree)] for trees in forests]
+    groups = [group for own in members for group in own]
     steps = [(tree, step) for tree, decisions, _ in groups for step in decisions]
-    size = np.array([len(decisions) for _, decisions, _ in groups])
-    leaves = _leaves(groups)
+    size, leaves = np.array([len(decisions) for _, decisions, _ in groups]), _leaves(groups)
     group, column, table = _tables(leaves, size, columns=boosters[0].num_features())
-    member = np.repeat(np.arange(len(cut)), [len(own) for own in cut])[leaves.group]
-    mean = np.bincount(member, leaves.value * leaves.share.prod(axis=1), len(cut))
+    member = np.repeat(np.arange(len(members)), [len(own) for own in members])[leaves.group]
+    mean = np.bincount(member, leaves.value * leaves.share.prod(axis=1), len(members))
     return Program(
-        member_start=_starts(len(own) for own in cut),
-        member_base=np.array(base, np.float32),
-        member_bias=(base + mean).astype(np.float32),
+        member_start=_starts(map(len, members)),
+        member_base=np.array(base),
+        member_bias=(np.array(base) + mean).astype(np.float32),
         decision_start=_starts(size),
         entry_start=_starts(np.bincount(group)),
         decision_column=np.array([tree["split_indices"][step] for tree, step in steps], np.int32),
@@ -97,34 +91,13 @@ def compiled(boosters: Sequence[xgboost.Booster]) -> Program:
     )
 
 
-def _base(learner: dict) -> np.float32:
-    """The margin of a booster before its trees; raises Misfit if it is of no kind that we know."""
-    booster, objective, shape = (learner[k] for k in ("gradient_booster", "objective", "learner_model_param"))
-    if booster["name"] != "gbtree" or objective["name"] not in {*OF_PROBABILITY, *OF_MARGIN}:
-        raise Misfit(f"a booster of kind {booster['name']}, trained for {objective['name']}")
-    trees = booster["model"]["trees"]
-    if int(shape["num_class"]) > 1 or int(shape.get("num_target", 1)) > 1 or not trees:
-        raise Misfit("a booster that has no tree, or more than one margin")
-    if any(any(tree["split_type"]) for tree in trees):
-        raise Misfit("a tree that splits by categories")
-    if max(max(tree["split_indices"]) for tree in trees) >= int(shape["num_feature"]):
-        raise Misfit("a tree that splits by a column that is not there")
-    score = np.float32(shape["base_score"].strip("[]"))  # a list since XGBoost 3.1
-    # the float32 that C's logf gives, which numpy's own float32 logarithm misses by a bit now and then
-    return np.float32(-np.log(float(1 / score - 1))) if objective["name"] in OF_PROBABILITY else score
-
-
-Path = tuple[tuple[int, int], ...]  # decisions from the root on, each with the child that it goes on to
-
-
 def _below(tree: dict, node: int, way: Path) -> Iterator[tuple[int, Path]]:
     """The leaves below a node, each with its path."""
-    children = tree["left_children"][node], tree["right_children"][node]
-    if children[0] < 0:
+    if tree["left_children"][node] < 0:
         yield node, way
-        return
-    for child in children:
-        yield from _below(tree, child, (*way, (node, child)))
+    else:
+        for child in (tree["left_children"][node], tree["right_children"][node]):
+            yield from _below(tree, child, (*way, (node, child)))
 
 
 def _groups(tree: dict, node: int = 0, way: Path = ()) -> Iterator[tuple[list[int], list[tuple[int, Path]]]]:
@@ -133,11 +106,11 @@ def _groups(tree: dict, node: int = 0, way: Path = ()) -> Iterator[tuple[list[in
     decisions = sorted({step for _, path in leaves for step, _ in path})
     if len(decisions) <= LARGEST:
         yield decisions, leaves
-        return
-    if len(way) == LARGEST:
+    elif len(way) == LARGEST:
         raise Misfit(f"a leaf below more than {LARGEST} decisions")
-    for child in (tree["left_children"][node], tree["right_children"][node]):
-        yield from _groups(tree, child, (*way, (node, child)))
+    else:
+        for child in (tree["left_children"][node], tree["right_children"][node]):
+            yield from _groups(tree, child, (*way, (node, child)))
 
 
 class _Leaves(NamedTuple):
@@ -155,33 +128,28 @@ class _Leaves(NamedTuple):
     share: np.ndarray
 
 
-def _leaves(groups: list) -> _Leaves:
-    asked = [
+def _leaves(groups: Sequence[tuple[dict, list[int], list[tuple[int, Path]]]]) -> _Leaves:
+    found = [
         (g, tree["split_conditions"][leaf], _asked(tree, decisions, path))
         for g, (tree, decisions, leaves) in enumerate(groups) for leaf, path in leaves
     ]  # fmt: skip
-    of_leaf = [(i, j, column, *what) for i, (*_, by_column) in enumerate(asked)
-               for j, (column, what) in enumerate(by_column.items())]  # fmt: skip
-    most = max(1, *(len(by_column) for *_, by_column in asked), 0)
-    columns = np.full((4, len(asked), most), [[[-1.0]], [[0.0]], [[0.0]], [[1.0]]])
-    if of_leaf:
-        leaf, place, *found = np.array(of_leaf).T
-        columns[:, leaf.astype(int), place.astype(int)] = found
-    column, bits, wanted, share = columns
-    group, value = np.array([both for *both, _ in asked]).T
-    return _Leaves(group.astype(int), value, column.astype(int), bits.astype(np.uint8), wanted.astype(np.uint8), share)
+    group, value, asked = zip(*found, strict=True)
+    most = max(1, *map(len, asked), 0)
+    padded = np.array([[*own, *[(-1, 0, 0, 1.0)] * (most - len(own))] for own in asked])
+    column, bits, wanted = np.moveaxis(padded[:, :, :3].astype(int), 2, 0)
+    return _Leaves(np.array(group), np.array(value), column, bits, wanted, padded[:, :, 3])
 
 
-def _asked(tree: dict, decisions: list[int], path: Path) -> dict[int, tuple[int, int, float]]:
-    """What a path asks of each column: bits of decisions, which of them go left, and the share of rows that follow."""
+def _asked(tree: dict, decisions: list[int], path: Path) -> list[tuple[int, int, int, float]]:
+    """What a path asks of each column: the column, bits of decisions, which of them go left, share of rows that do."""
     found: dict[int, tuple[int, int, float]] = {}
     for step, child in path:
-        bit, (asked, wanted, share) = 1 << decisions.index(step), found.get(tree["split_indices"][step], (0, 0, 1.0))
-        goes_left, cover = child == tree["left_children"][step], tree["sum_hessian"][step]
+        column, bit, cover = tree["split_indices"][step], 1 << decisions.index(step), tree["sum_hessian"][step]
+        asked, wanted, share = found.get(column, (0, 0, 1.0))
         # a decision that no training row came to sends half each way
         ratio = tree["sum_hessian"][child] / cover if cover > 0 else 0.5
-        found[tree["split_indices"][step]] = (asked | bit, wanted | bit * goes_left, share * ratio)
-    return found
+        found[column] = asked | bit, wanted | bit * (child == tree["left_children"][step]), share * ratio
+    return [(column, *what) for column, what in found.items()]
 
 
 def _tables(leaves: _Leaves, size: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 import xgboost
 
+from wellkept.boosters import Misfit
 from wellkept.learning import Explained
-from wellkept.patterns import Misfit, Program, compiled
+from wellkept.patterns import Program, compiled
 from wellkept.threads import available_threads
 
 logger = logging.getLogger(__name__)
