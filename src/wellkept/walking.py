@@ -38,10 +38,17 @@ def walked(program: Program, X: np.ndarray, topic: np.ndarray, start: np.ndarray
         Shape (columns,): each column's topic, counted from 0, or negative for none.
     start, column
         What each row's `column` contributes beside the trees; nothing where `start` is empty. It is no part of margins.
+
+    Raises
+    ------
+    ValueError
+        The trees were made for another number of columns.
     """
     from wellkept.pattern_kernel import BLOCK, walk
 
-    rows, columns = X.shape
+    rows, columns = len(X), int(program.entry_column[-1])
+    if X.shape != (rows, columns) or topic.shape != (columns,):  # the loops check no bounds
+        raise ValueError(f"{columns} columns are wanted, not {X.shape[1:]} with {topic.shape} topics")
     widths = columns + 1, int(topic.max(initial=-1)) + 1, len(program.member_base)
     told = Explained(*(np.empty((rows, width), np.float32) for width in widths))
     part = partial(

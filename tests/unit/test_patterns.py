@@ -142,8 +142,23 @@ def test_agreement_is_what_the_members_own_contributions_say():
 
 
 def test_nobody_has_no_contributions():
-    told = bundle().estimator.explained(np.zeros((0, bundle().estimator.columns), np.float32), np.zeros(0))
-    assert [len(part) for part in told] == [0, 0, 0]
+    trees = bundle().estimator
+    told = trees.explained(np.zeros((0, trees.columns), np.float32), np.arange(trees.columns))
+    assert [part.shape for part in told] == [(0, trees.columns + 1), (0, trees.columns), (0, len(trees.members))]
+
+
+def test_topics_may_be_none_at_all():
+    trees, X = bundle().estimator, bundle().encoder.matrix(values(20, seed=9))
+    told = trees.explained(X, np.full(trees.columns, -1))
+    assert told.agreement.shape == (20, 0)
+    np.testing.assert_array_equal(told.contributions, trees.explained(X, np.arange(trees.columns)).contributions)
+
+
+@pytest.mark.parametrize(("columns", "topics"), [(COLUMNS - 1, COLUMNS), (COLUMNS + 1, COLUMNS), (COLUMNS, 0)])
+def test_another_number_of_columns_is_refused(columns: int, topics: int):
+    trees = BoostedTrees((booster_of([{"leaf": 1.0, "cover": 1.0}]),))
+    with pytest.raises(ValueError, match=f"{COLUMNS} columns are wanted"):
+        trees.explained(np.zeros((3, columns), np.float32), np.zeros(topics, int))
 
 
 def learned(objective: str = "binary:logistic", **more: object) -> xgboost.Booster:
@@ -269,7 +284,7 @@ def test_a_call_never_compiles():
     from wellkept.pattern_kernel import walk
 
     trees = bundle().estimator
-    trees.explained(np.zeros((1, trees.columns), np.float32), np.zeros(0))
+    trees.explained(np.zeros((1, trees.columns), np.float32), np.arange(trees.columns))
     assert len(walk.signatures) == 1
     with pytest.raises(TypeError):
         walk(1, 2, 3)
