@@ -22,6 +22,8 @@ ROUNDS = 12
 ENOUGH = 2e-4  # share of the bound by which it may lie above the best found: then prices are good enough
 REACH = (0.3, 0.02)  # how far from the sample's prices the refined ones may lie: a share of them, and of the largest
 NOBODY = -1
+FILLED = 20_000  # places looked at to give what is left
+TOLERANCE = 1e-9  # of a unit a patient: sums in floating point
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,27 @@ class Resource:
     capacity
         How much there is, above 0 or 0.
     use
-        Shape (kinds of patients, interventions): what one patient of a kind takes of it, 0 or more.
+        Shape (kinds of patients, interventions): what one patient of a kind takes of it; below 0 where it adds to it.
     """
 
     name: str
     capacity: float
     use: np.ndarray
+
+
+def floor(name: str, minutes: np.ndarray, member: np.ndarray, share: float) -> Resource:
+    """A group's patients get at least this share of the minutes that are given.
+
+    Parameters
+    ----------
+    minutes
+        Shape (interventions,): what each takes.
+    member
+        Shape (kinds of patients,), True where the kind belongs to the group.
+    share
+        Of all minutes given, between 0 and 1.
+    """
+    return Resource(name, 0.0, minutes * (share - member[:, None].astype(float)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +105,7 @@ def allocate(value: np.ndarray, kind: np.ndarray, resources: Sequence[Resource],
     Raises
     ------
     ValueError
-        Shapes do not fit, or a capacity or use is negative or not finite.
+        Shapes do not fit, a capacity is negative, or a number is not finite.
     """
     problem = _Problem(_usable(value), np.asarray(kind, np.int64), _checked(resources, value, kind))
     prices = problem.refined(problem.sampled(seed))
@@ -140,7 +157,7 @@ class _Problem:
         given = choice != NOBODY
         kinds, arms = self.use.shape[1:]
         counts = np.bincount(self.kind[given] * arms + choice[given], minlength=kinds * arms)
-        return self.use.reshape(len(self.use), -1) @ counts
+        return self.use.reshape(len(self.use), kinds * arms) @ counts
 
     def worth(self, choice: np.ndarray) -> float:
         given = np.flatnonzero(choice != NOBODY)
@@ -157,7 +174,8 @@ class _Problem:
         once = coo_matrix((np.ones(len(patient)), (patient, variables)), shape=(len(rows), len(patient)))
         taken = coo_matrix(self.use[:, self.kind[rows[patient]], arm])
         limits = np.concatenate([self.capacity * len(rows) / n, np.ones(len(rows))])
-        found = linprog(-self.value[rows[patient], arm], A_ub=vstack([taken, once]).tocsr(), b_ub=limits, method="highs")
+        rules = vstack([taken, once]).tocsr()
+        found = linprog(-self.value[rows[patient], arm], A_ub=rules, b_ub=limits, method="highs")
         return np.maximum(-found.ineqlin.marginals[: len(self.capacity)], 0)
 
     def refined(self, prices: np.ndarray) -> np.ndarray:
@@ -177,17 +195,18 @@ class _Problem:
         return best
 
     def within(self, choice: np.ndarray) -> np.ndarray:
-        """Take away from those who lose least by it until every resource is enough."""
+        """Take away from those who lose least by it until every resource is enough.
+
+        It ends, since each turn takes away from somebody, and nothing given is within everything.
+        """
         choice = choice.copy()
-        for r in np.argsort(-(self.used(choice) - self.capacity)):
-            over = self.used(choice)[r] - self.capacity[r]
-            if over <= 0:
-                continue
+        while (over := self.used(choice) - self.capacity).max(initial=0.0) > TOLERANCE * max(1.0, len(choice)):
+            r = int(over.argmax())
             given = np.flatnonzero(choice != NOBODY)
             takes = self.use[r, self.kind[given], choice[given]]
             given, takes = given[takes > 0], takes[takes > 0]
             order = np.argsort(self.value[given, choice[given]] / takes, kind="stable")
-            enough = np.searchsorted(np.cumsum(takes[order]), over) + 1
+            enough = np.searchsorted(np.cumsum(takes[order]), over[r]) + 1
             choice[given[order[:enough]]] = NOBODY
         return choice
 
@@ -201,7 +220,7 @@ class _Problem:
             if not np.isfinite(worth[i, arm]):
                 break
             takes = self.use[:, self.kind[without[i]], arm]
-            if choice[without[i]] == NOBODY and (takes <= left).all():
+            if choice[without[i]] == NOBODY and (takes <= np.maximum(left, 0)).all():
                 choice[without[i]] = arm
                 left = left - takes
         return choice
@@ -211,10 +230,9 @@ class _Problem:
         return np.tensordot(prices, self.use, 1).astype(self.value.dtype)
 
 
-FILLED = 20_000  # places looked at to give what is left
-
-
-def _lowest_of(planes: Sequence[tuple[float, np.ndarray]], box: Sequence[tuple[float, float]]) -> tuple[np.ndarray, float]:
+def _lowest_of(
+    planes: Sequence[tuple[float, np.ndarray]], box: Sequence[tuple[float, float]]
+) -> tuple[np.ndarray, float]:
     """Where within the box the highest of the planes is lowest, and how low."""
     slopes = np.array([[*slope, -1.0] for _, slope in planes])
     heights = np.array([-height for height, _ in planes])
@@ -233,12 +251,12 @@ def _checked(
     resources: Sequence[Resource], value: np.ndarray, kind: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     if np.ndim(value) != 2 or np.shape(kind) != np.shape(value)[:1]:
-        raise ValueError(f"value is {np.shape(value)} and kind {np.shape(kind)}: patients x interventions, and patients")
-    kinds = int(np.max(kind, initial=-1)) + 1
+        raise ValueError(f"value is {np.shape(value)} and kind {np.shape(kind)}: one row, and one kind, a patient")
+    kinds, arms = int(np.max(kind, initial=-1)) + 1, np.shape(value)[1]
     for r in resources:
-        if r.use.ndim != 2 or r.use.shape[1] != np.shape(value)[1] or r.use.shape[0] < kinds:
+        if r.use.ndim != 2 or r.use.shape[1] != arms or r.use.shape[0] < kinds:
             raise ValueError(f"use of {r.name} is {r.use.shape}: it must be kinds of patients x interventions")
-        if not (np.isfinite(r.use).all() and np.isfinite(r.capacity) and r.capacity >= 0 and (r.use >= 0).all()):
-            raise ValueError(f"{r.name}: capacity and use are finite and not negative")
-    use = np.stack([r.use for r in resources]).astype(float) if resources else np.zeros((0, max(kinds, 1), 1))
+        if not (np.isfinite(r.use).all() and np.isfinite(r.capacity) and r.capacity >= 0):
+            raise ValueError(f"{r.name}: use is finite, and so is the capacity, which is not negative")
+    use = np.stack([r.use for r in resources]).astype(float) if resources else np.zeros((0, max(kinds, 1), arms))
     return use, np.array([r.capacity for r in resources], float)
