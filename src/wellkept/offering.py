@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wellkept.durations import microseconds
 from wellkept.errors import SpecRefused
@@ -98,4 +98,4 @@ class Intervention:
 
 def interventions() -> dict[str, Intervention]:
     """Every intervention, by its file's name."""
-    return {name: module.INTERVENTION for name, module in discover("interventions").items()}
+    return {name: replace(module.INTERVENTION, name=name) for name, module in discover("interventions").items()}

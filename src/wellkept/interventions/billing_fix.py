@@ -3,7 +3,7 @@
 from wellkept.history import past
 from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
 
-TROUBLE = past.of("BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE").same_encounter()
+TROUBLE = past.of("BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE").same_encounter().within("180d")
 SETTLED = past.of("BILLING//RESOLVED").same_encounter()
 
 INTERVENTION = Intervention(

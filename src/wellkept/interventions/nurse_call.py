@@ -3,7 +3,7 @@
 from wellkept.history import past
 from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
 
-PROCEDURE = past.of("VISIT//COMPLETED").same_encounter().saying("procedure")
+PROCEDURE = past.of("VISIT//COMPLETED").same_encounter().within("14d").saying("procedure")
 CONTACTED = past.of("FOLLOW_UP//CONTACTED").same_encounter()
 
 INTERVENTION = Intervention(

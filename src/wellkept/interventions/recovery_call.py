@@ -6,8 +6,8 @@ from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
 FAILED = past.of(
     "BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE", "COMPLAINT//FILED", "VISIT//INTERPRETER_MISSED",
     "VISIT//ACCOMMODATION_MISSED", "DISCHARGE//NO_INSTRUCTIONS", "INSURANCE//VERIFICATION_FAILED",
-).same_encounter()  # fmt: skip
-WAITED = past.of("ARRIVAL//LOBBY_WAIT").same_encounter().valued(">=", 45)
+).same_encounter().within("30d")  # fmt: skip
+WAITED = past.of("ARRIVAL//LOBBY_WAIT").same_encounter().within("30d").valued(">=", 45)
 
 INTERVENTION = Intervention(
     title="Service-recovery call",
