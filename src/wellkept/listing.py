@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
 from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
+from wellkept.offering import interventions
 from wellkept.parts import discover
 from wellkept.recommending import Recommended
 
@@ -36,6 +37,7 @@ def part_tables() -> dict[str, list[tuple[str, ...]]]:
     return {
         "sources": [(name, part.SAYS) for name, part in discover("sources").items()],
         "features": [(name, _first_line(discover("features")[name])) for name in families()],
+        "interventions": [(name, i.title, f"{i.minutes:g} min", i.because) for name, i in interventions().items()],
         "targets": [(name, part.SAYS, part.EXAMPLE) for name, part in discover("targets").items()],
         "tables": [(table.name, ", ".join(c.name for c in table.columns)) for table in TABLES],
     }
