@@ -53,12 +53,14 @@ def mean_and_agreement(members: Iterable[np.ndarray], topic: np.ndarray) -> tupl
     -------
     Rows x columns, and rows x topics between 0 and 1, float32.
     """
-    total, raising, lowering, count = np.zeros(1, np.float32), np.int8(0), np.int8(0), 0
+    counts = np.zeros((2, 1, 1), np.int8)  # of members that raise, and that lower
+    total, count = np.zeros(1, np.float32), 0
     for member in members:
         total = member.copy() if count == 0 else np.add(total, member, out=total)
         told = by_topic(member, topic)
-        raising, lowering, count = raising + (told > 0), lowering + (told < 0), count + 1
+        counts, count = counts + np.stack([told > 0, told < 0]), count + 1
     total /= total.dtype.type(count)
-    sign = np.sign(by_topic(total, topic))
-    alike = np.choose(sign.astype(np.int8) + 1, [lowering, count - raising - lowering, raising])
+    raising, lowering = counts
+    sign = np.sign(by_topic(total, topic)).astype(np.int8)
+    alike = np.choose(sign + 1, [lowering, count - raising - lowering, raising])
     return total, (alike / count).astype(np.float32)

@@ -17,11 +17,13 @@ from wellkept.explaining_figures import drivers_figure
 from wellkept.jobs.ingesting import open_journeys
 from wellkept.journeys import Snapshot
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
+from wellkept.learning import own_margin
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 from wellkept.progress import Narrator
 from wellkept.settings import Settings
 from wellkept.spec import Spec, load_spec
 from wellkept.training import Trained, train
+from wellkept.uncertainty import Uncertainty, fit_uncertainty
 
 
 def bundle_of(
@@ -37,11 +39,23 @@ def bundle_of(
         slope=trained.shipped.slope,
         intercept=trained.shipped.intercept,
         second=trained.shipped.second,
+        uncertainty=uncertainty_of(trained, data),
         reference_rate=trained.reference_rate,
         facts=trained.facts,
         metrics=told | ({"everybody": of_everybody.plain} if of_everybody else {}),
         profile=trained.encoder.profile(training),
     )
+
+
+def uncertainty_of(trained: Trained, data: Examples) -> Uncertainty:
+    """How sure the shipped contestant is: members' spread on the test rows, and what its calibrator was fitted on."""
+    shipped, rows = trained.shipped, data.calibration_rows
+    X = trained.encoder.matrix(data.features)
+    margin = own_margin(shipped.estimator, X[rows], data.fold[rows])
+    return fit_uncertainty(
+        shipped.estimator.margins(X[data.test_rows]), label=data.label[rows], subject=data.subject[rows],
+        margin=margin + shipped.mode_effects[data.mode[rows]] / shipped.slope, line=(shipped.slope, shipped.intercept),
+    )  # fmt: skip
 
 
 def register(trained: Trained, data: Examples, bundle: Bundle, snapshot: Snapshot, settings: Settings) -> int:
