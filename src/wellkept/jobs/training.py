@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from wellkept import registry
 from wellkept.bundles import Bundle
+from wellkept.drivers import drivers
 from wellkept.evaluating import Report, breakdown, evaluate, plain
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
-from wellkept.explaining_figures import drivers_figure
+from wellkept.explaining_figures import MOST_ROWS, bars_figure, dependence_figure, drivers_figure
 from wellkept.jobs.ingesting import open_journeys
 from wellkept.journeys import Snapshot
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
@@ -25,6 +26,8 @@ from wellkept.spec import Spec, load_spec
 from wellkept.training import Trained, train
 from wellkept.uncertainty import Uncertainty, fit_uncertainty
 
+EXPLAINED = 5000  # test rows that drivers are told from: exact contributions are what takes time
+
 
 def bundle_of(
     trained: Trained, data: Examples, spec: Spec, report: Report, of_everybody: Everybody | None = None
@@ -32,7 +35,7 @@ def bundle_of(
     """Everything that scoring needs, as one bundle."""
     training = data.features.take(pa.array(data.rows("train")))
     told = plain(trained, report) | breakdown(trained.shipped.risk, data)
-    return Bundle(
+    bundle = Bundle(
         spec=spec,
         encoder=trained.encoder,
         estimator=trained.shipped.estimator,
@@ -45,6 +48,8 @@ def bundle_of(
         metrics=told | ({"everybody": of_everybody.plain} if of_everybody else {}),
         profile=trained.encoder.profile(training),
     )
+    told_by = drivers(bundle.encoder.features, *_contributions(bundle, data, EXPLAINED))
+    return replace(bundle, metrics={**bundle.metrics, "drivers": told_by})
 
 
 def uncertainty_of(trained: Trained, data: Examples) -> Uncertainty:
@@ -71,18 +76,29 @@ def register(trained: Trained, data: Examples, bundle: Bundle, snapshot: Snapsho
 
 
 def _figures(trained: Trained, data: Examples, bundle: Bundle, rows: np.ndarray) -> dict:
-    label, risk = data.label[rows], trained.shipped.risk[rows]
-    table, features = data.features.take(pa.array(rows)), bundle.encoder.features
-    values = np.column_stack([
-        np.full(len(rows), np.nan) if f.expression.is_text else table[f.name].to_numpy() for f in features
-    ])  # fmt: skip
-    names = [f.name for f in features]
+    label, risk, told = data.label[rows], trained.shipped.risk[rows], bundle.metrics["drivers"]
+    names = [f.name for f in bundle.encoder.features]
+    contributions, values, _ = _contributions(bundle, data, MOST_ROWS)
     return {
         "calibration": calibration_figure(label, risk),
         "discrimination": discrimination_figure(label, risk),
         "decision_curve": decision_curve_figure(label, risk),
-        "drivers": drivers_figure(names, bundle.contributions(bundle.encoder.matrix(table)), values),
-    }
+        "drivers": drivers_figure(names, contributions, values),
+        **{f"drivers_by_{what[:-1]}": bars_figure(told[what], what[:-1])
+           for what in ("features", "touchpoints", "dimensions")},
+        "dependence": dependence_figure(names, contributions, values, told["signs"]),
+    }  # fmt: skip
+
+
+def _contributions(bundle: Bundle, data: Examples, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Contributions, values (NaN for categories) and patients of at most so many test rows, spread evenly."""
+    rows = data.test_rows[np.unique(np.linspace(0, len(data.test_rows) - 1, most).astype(int))]
+    table = data.features.take(pa.array(rows))
+    values = np.column_stack([
+        np.full(len(rows), np.nan) if f.expression.is_text else table[f.name].to_numpy()
+        for f in bundle.encoder.features
+    ])  # fmt: skip
+    return bundle.contributions(bundle.encoder.matrix(table)), values, data.subject[rows]
 
 
 def promote_version(target: str, version: int, settings: Settings) -> Path:
