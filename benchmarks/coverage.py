@@ -109,14 +109,19 @@ def judged(snapshot: Snapshot, truth: pa.Table, spec: Spec, world: World, chosen
     members = shipped.estimator.margins(trained.encoder.matrix(known.features.filter(pa.array(known.later))))
     margin, width = shipped.slope * members.mean(axis=1) + shipped.intercept, unsure.half_width(members, shipped.slope)
     mine = known.part[known.later] == 0
+    told = {"ships": shipped.estimator.kind}
+    if "figures" in chosen.what:
+        told |= of_figures(sigmoid(margin), known, chosen)
+    if "patient" in chosen.what:
+        for name, (chance, weight) in truths_of(known, everything).items():
+            told[name] = of_patient(margin[mine], width[mine], taught(known, everything, chance, weight))
+    return told
+
+
+def truths_of(known: Known, data: Examples) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What one patient's interval is held against: chances and weights of those who would answer, and of everybody."""
     truths = {"patient": (known.answering, known.weight)}
-    if everything.is_answer:
-        truths["anybody"] = (known.chance, np.ones(len(known.chance)))
-    return {
-        "ships": shipped.estimator.kind,
-        **of_figures(sigmoid(margin), known, chosen),
-        **{name: of_patient(margin[mine], width[mine], taught(known, everything, *of)) for name, of in truths.items()},
-    }
+    return truths | ({"anybody": (known.chance, np.ones(len(known.chance)))} if data.is_answer else {})
 
 
 def part_of(subject: np.ndarray, chosen: argparse.Namespace) -> np.ndarray:
@@ -207,18 +212,21 @@ def _lines(runs: list[dict], chosen: argparse.Namespace) -> list[str]:
     for target in chosen.targets:
         own = [run for run in runs if run["target"] == target]
         lines.append(f"{target}, seeds {chosen.first_seed} to {chosen.first_seed + chosen.seeds - 1}:")
-        lines += [_line(name, [run[name] for run in own]) for name in FIGURES]
+        lines += [_line(name, [run[name] for run in own]) for name in FIGURES if name in own[0]]
         for name, title in PATIENT.items():
-            if own and name in own[0]:
-                lines.append(_line(title, [run[name]["cover"] for run in own]))
-        patients = [run["patient"] for run in own]
-        thirds = np.mean([run["thirds"] for run in patients], axis=0)
-        lines += [
-            "    in thirds by risk " + ", ".join(f"{share:.3f}" for share in thirds),
-            f"    without the noise of the truth's own regressions {np.mean([run['bare'] for run in patients]):.3f}",
-            f"    width of a middling interval {np.mean([run['width'] for run in patients]):.3f}",
-        ]
+            if name in own[0]:
+                lines += _of_patient_lines(title, [run[name] for run in own])
     return lines
+
+
+def _of_patient_lines(title: str, runs: list[dict]) -> list[str]:
+    thirds = np.mean([run["thirds"] for run in runs], axis=0)
+    return [
+        _line(title, [run["cover"] for run in runs]),
+        "    in thirds by risk " + ", ".join(f"{share:.3f}" for share in thirds)
+        + f"; without the noise of the truth's own regressions {np.mean([run['bare'] for run in runs]):.3f}"
+        + f"; width of a middling interval {np.mean([run['width'] for run in runs]):.3f}",
+    ]
 
 
 def _line(name: str, shares: list[float]) -> str:
@@ -234,6 +242,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=11)
     parser.add_argument("--world", default="interacting")
     parser.add_argument("--targets", nargs="+", default=list(TRUTH), choices=list(TRUTH))
+    parser.add_argument("--what", nargs="+", default=["figures", "patient"], choices=["figures", "patient"])
     parser.add_argument("--patients", type=int, default=30_000, help="whom the product learns from")
     parser.add_argument("--teachers", type=int, default=40_000, help="in each of the two halves")
     parser.add_argument("--samples", type=int, default=25)

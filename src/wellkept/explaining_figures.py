@@ -84,6 +84,8 @@ def dependence_figure(
         at = names.index(name)
         axes.axhline(0, color="#8a8a8a", linewidth=0.8)
         axes.plot(values[rows, at], contributions[rows, at], ".", markersize=2, color=COLOUR)
+        if np.isnan(values[:, at]).all():
+            axes.text(0.5, 0.6, "a category", ha="center", transform=axes.transAxes)
         axes.set_title(f"{name}\n{_sign_in_words(sign)}", fontsize=8)
     figure.supylabel("contribution (log-odds)")
     figure.supxlabel("value")
@@ -92,7 +94,7 @@ def dependence_figure(
 
 def _sign_in_words(sign: Mapping) -> str:
     if sign["correlation"] is None:
-        return f"{SIGNS[sign['declared']]}; a category, or too few values"
+        return f"{SIGNS[sign['declared']]}; no numbers, or too few"
     told = {True: ", agrees", False: ", DISAGREES", None: ""}[sign["agrees"]]
     return f"{SIGNS[sign['declared']]}{told} (r = {sign['correlation']:+.2f})"
 
@@ -105,12 +107,12 @@ def _figure(width: float, height: float, panels: tuple[int, int] | None = None) 
     import matplotlib.pyplot as plt
 
     down, across = panels or (1, 1)
-    return plt.subplots(down, across, figsize=(width, height), squeeze=panels is None)  # a grid stays a grid
+    squeeze = panels is None  # a grid stays a grid
+    return plt.subplots(down, across, figsize=(width, height), squeeze=squeeze, layout="constrained")
 
 
 def _done(figure: Figure) -> Figure:
     import matplotlib.pyplot as plt
 
-    figure.tight_layout()
     plt.close(figure)
     return figure

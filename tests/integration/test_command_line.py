@@ -76,7 +76,7 @@ def test_scores_and_reasons_are_complete_and_fit_their_contracts(here: Path, cap
     scores, reasons = SCORES.check(pq.read_table(run / "scores.parquet")), pq.read_table(run / "reasons.parquet")
     REASONS.check(reasons)
     assert scores.num_rows == facts["rows"]["readmission"] > 50
-    assert reasons.num_rows == 5 * scores.num_rows
+    assert 4 * scores.num_rows < reasons.num_rows <= 5 * scores.num_rows  # members may disagree about a topic
     assert pc.min(scores["risk"]).as_py() > 0
     assert pc.max(scores["risk"]).as_py() < 1
     assert any(s.startswith("creatinine in blood: ") for s in reasons["sentence"].to_pylist())
