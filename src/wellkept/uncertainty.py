@@ -8,9 +8,10 @@ become of one person; where labels are answers, of those patients who would answ
   shrunk to what is usual at such a margin, as Smyth (2004, doi:10.2202/1544-6115.1027) shrinks variances.
 - of calibrating: the sandwich covariance of slope and intercept, by patient.
 
-A jackknife takes it that the squared error falls as 1/n. What trees have not learned yet is no noise that members
-share out: theirs falls as about n^-0.57, and 1 / (4 (1.25^0.57 - 1)) is LEARNED_SLOWLY, 1.85. That figure was set on SYNTHETIC
-systems, seeds 1 to 3 and 11 to 15, and is no property of one's own data; `benchmarks/coverage.py` shows it on others.
+A jackknife takes it that the squared error falls as 1/n. What was not learned yet is no noise that members share out:
+theirs falls more slowly, and at n^-0.57 the variance counts 1 / (4 (1.25^0.57 - 1)) times, LEARNED_SLOWLY. That figure
+was set on SYNTHETIC systems, seeds 1 to 3 and 11 to 15, and is no property of one's own data; `benchmarks/coverage.py`
+shows it on others.
 """
 
 from __future__ import annotations
