@@ -5,19 +5,24 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from tests.conftest import points_table
 from wellkept.bundles import Bundle
+from wellkept.candidates import Child, Facts, write_candidate
 from wellkept.catalogue import Feature
 from wellkept.encoding import Encoder, fit_encoder
 from wellkept.estimators import fit_trees
+from wellkept.gates import Gate
 from wellkept.history import past
 from wellkept.learning import Outcomes, own_margin
 from wellkept.logistic import fit_logistic
+from wellkept.registry import register
 from wellkept.spec import Label, Points, Spec, Trees
 from wellkept.uncertainty import fit_uncertainty
 
@@ -79,6 +84,12 @@ def spec(target: str = "detractor_risk", seed: int = 1) -> Spec:
     )  # fmt: skip
 
 
+def write_card(spec: Path) -> None:
+    """Beside a model's TOML, a card that lacks nothing: a shipped model's own."""
+    shipped = Path(__file__).parents[1] / "models" / "detractor_risk.card.toml"
+    spec.with_suffix(".card.toml").write_text(shipped.read_text())
+
+
 @functools.cache
 def bundle(kind: str = "trees", *, target: str = "detractor_risk", seed: int = 1) -> Bundle:
     """A bundle trained on `values()`."""
@@ -100,6 +111,27 @@ def bundle(kind: str = "trees", *, target: str = "detractor_risk", seed: int = 1
         facts={"train_rows": str(ROWS)}, metrics={"shipped": kind, "test": {"trees": {"auroc": [0.7, 0.6, 0.8]}}},
         profile=encoder.profile(table),
     )  # fmt: skip
+
+
+METRICS = {"trees.auroc": 0.75, "trees.calibration_slope": 0.98, "unit 5/south: AUC (18-44)": 0.7}
+
+
+def candidate(
+    house: Path, made: Bundle | None, *, key: str, target: str = "detractor_risk", against: str = "",
+    gates: Sequence[Gate] = (), children: Sequence[Child] = (), figures: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] = METRICS,
+) -> Path:  # fmt: skip
+    """A candidate that waits to be registered."""
+    target = made.target if made else target
+    facts = Facts(target, key, against, "refit" if made else "keep", metrics,
+                  {"training": "a" * 64, "evaluation": "b" * 64}, {"rung": "refit"}, gates, children)  # fmt: skip
+    folder = house / "candidates" / key
+    return write_candidate(folder, facts, made, figures=figures or {}, documents={"decision.json": "{}"})
+
+
+def registered(house: Path, made: Bundle | None, *, key: str, **more: Any) -> str:
+    """The version of a candidate in the MLflow of this house."""
+    return register(candidate(house, made, key=key, **more), mlruns=house / "mlruns")
 
 
 def points(rows: int) -> pa.Table:

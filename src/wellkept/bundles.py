@@ -8,6 +8,7 @@
     encoder.json      features (with their expressions) and vocabularies
     spec.json         the model definition as it was trained
     metrics.json      the report, with intervals
+    card.json         what a person says of it, where its card was written (it changes no prediction)
     golden.json       made-up rows, no patient's, and the risks and intervals that they must give
 
 No pickle anywhere. Every byte is hashed before it is parsed: a flipped bit in a booster can crash the process
@@ -19,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ from wellkept.errors import BundleRefused, InputRefused
 from wellkept.estimators import estimator_from
 from wellkept.golden import GOLDEN_ROWS, alike, golden_matrix, golden_rows, listed
 from wellkept.learning import Estimator
+from wellkept.prose import Prose
 from wellkept.spec import Spec
 from wellkept.topics import mean_and_agreement, topic_of
 from wellkept.uncertainty import Uncertainty
@@ -74,8 +76,12 @@ class Bundle:
         The report as plain data; null where a figure could not be stated.
     profile
         By feature, how often it was known and how often its category had no column, in training.
+    mode_effects
+        What each way of asking adds to the calibrated log-odds; none for the reference, at which risks are stated.
     version
         The folder's name and the first digits of the manifest's sha256.
+    prose
+        What no run can know, for the model's card; None where nobody wrote it.
     """
 
     spec: Spec
@@ -90,6 +96,8 @@ class Bundle:
     profile: Mapping[str, Mapping[str, float]]
     version: str = "unsaved"
     second: tuple[float, float] | None = None
+    mode_effects: Mapping[str, float] = field(default_factory=dict)
+    prose: Prose | None = None
 
     @property
     def target(self) -> str:
@@ -152,6 +160,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
         "kind": bundle.estimator.kind, "slope": bundle.slope, "intercept": bundle.intercept, "second": bundle.second,
         "uncertainty": bundle.uncertainty.to_json(),
         "reference_rate": bundle.reference_rate, "facts": dict(bundle.facts), "profile": dict(bundle.profile),
+        "mode_effects": dict(bundle.mode_effects),
         "belongs_with": {name: _digest(content) for name, content in contract.items()},
     }  # fmt: skip
     rows = golden_rows(bundle.encoder)
@@ -159,6 +168,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
     write_files(folder, {
         **contract, **bundle.estimator.files(), "model.json": to_json(model), "golden.json": to_json(golden),
         "metrics.json": to_json(without_nan(bundle.metrics)),
+        **({"card.json": bundle.prose.model_dump_json(indent=1).encode()} if bundle.prose else {}),
     })  # fmt: skip
     return folder
 
@@ -197,7 +207,7 @@ def champion_of(models: Path, target: str) -> Path:
     """
     pointer = models / target / "champion"
     if not pointer.is_file():
-        raise BundleRefused("no_champion", f"{shown(pointer.parent)} has no champion: run `wellkept train` first")
+        raise BundleRefused("no_champion", f"{shown(pointer.parent)} has no champion: `wellkept train`, then `promote`")
     with pointer.open("rb") as stream:
         version = stream.read(LONGEST_POINTER).decode("ascii", "replace").strip()
     if not VERSION.fullmatch(version):
@@ -223,7 +233,9 @@ def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:
         facts=dict(model["facts"]),
         metrics=dict(from_json(files["metrics.json"])),
         profile={name: {key: float(p[key]) for key in ("known", "unseen")} for name, p in model["profile"].items()},
+        mode_effects={mode: float(effect) for mode, effect in model.get("mode_effects", {}).items()},
         version=version,
+        prose=Prose.model_validate_json(files["card.json"]) if "card.json" in files else None,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -21,7 +22,7 @@ RESAMPLES = 200
 
 def drivers(
     features: tuple[Feature, ...], contributions: np.ndarray, values: np.ndarray, subject: np.ndarray
-) -> dict[str, dict]:
+) -> dict[str, Any]:
     """Mean size of contributions, by feature, touchpoint and dimension, and the signs of the strongest features.
 
     Parameters
@@ -39,8 +40,9 @@ def drivers(
     -------
     `features`, `touchpoints`, `dimensions`: name -> [mean |contribution|, low, high], log-odds, the largest first; of a
     touchpoint or a dimension, contributions are added up in each row before their size is taken.
-    `signs`: of the STRONGEST features, whether the rank `correlation` of values and contributions `agrees` with the
-    `declared` sign; null where there is none, where the feature is a category, or where too few values are known.
+    `rows`: how many. Of the STRONGEST features, `described`: touchpoint, dimension and words; and `signs`: whether the
+    rank `correlation` of values and contributions `agrees` with the `declared` sign, null where there is none, the
+    feature is a category, or too few values are known.
     """
     own = contributions[:, :-1].astype(float)
     grouped = {
@@ -49,10 +51,20 @@ def drivers(
         "dimensions": _grouped(features, own, lambda f: f.dimension),
     }
     sizes = {what: _mean_sizes(columns, subject) for what, columns in grouped.items()}
-    told = {what: {name: _triple(e) for name, e in estimates.items()} for what, estimates in sizes.items()}
+    told: dict[str, Any] = {what: {name: _triple(e) for name, e in found.items()} for what, found in sizes.items()}
     position = {f.name: i for i, f in enumerate(features)}
     strongest = [position[name] for name in list(told["features"])[:STRONGEST]]
-    return {**told, "signs": {features[i].name: _sign(features[i], values[:, i], own[:, i]) for i in strongest}}
+    return told | {
+        "rows": len(own),
+        "signs": {features[i].name: _sign(features[i], values[:, i], own[:, i]) for i in strongest},
+        "described": {features[i].name: _described(features[i]) for i in strongest},
+    }  # fmt: skip
+
+
+def _described(feature: Feature) -> dict[str, str]:
+    """What a page says of it: the first sentence of its documentation, and where it belongs."""
+    says = feature.docs.partition("\n")[0]
+    return {"touchpoint": feature.touchpoint, "dimension": feature.dimension, "says": says}
 
 
 def _grouped(

@@ -10,6 +10,7 @@
     ├── JourneysDamaged     the journey store is not exactly what was written
     ├── Busy                another process is writing here
     ├── LeakFound           a model knows what could not be known yet: a person must look
+    ├── GateClosed          a model did not pass what a champion must pass: what is in service stays
     └── NotEnoughData       too little is known to state anything
 
 Each class knows its exit code (command line) and its HTTP status (service). A message says what, where,
@@ -117,3 +118,10 @@ class LeakFound(WellkeptError):
     def __init__(self, code: str, message: str, findings: Iterable[Any] = ()) -> None:
         super().__init__(code, message)
         self.findings = [asdict(finding) for finding in findings]
+
+
+class GateClosed(WellkeptError):
+    """A gate did not hold, or nobody signed: nothing was put into service. `code` is the first such gate."""
+
+    exit_code = 9
+    status = 409

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -12,7 +14,7 @@ from wellkept.examples import Examples, fold_of
 from wellkept.hazard_control import control_risk
 from wellkept.intervals import Estimate, mean_over
 from wellkept.measures import curves
-from wellkept.performance import metrics
+from wellkept.performance import compared, metrics
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.spec import Spec
 from wellkept.subgroups import by_group
@@ -24,21 +26,31 @@ RESAMPLES = 200
 FEWEST_ROWS = 200  # of a kind of care, to hold two means of it beside each other
 
 Report = dict[str, dict[str, Estimate]]
+Track = Callable[[Sequence[str], str], Iterable[str]]
 
 
-def evaluate(trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | None = None) -> Report:
+def untold(items: Sequence[str], _what: str) -> Iterable[str]:
+    """Go through the items and tell nobody."""
+    return items
+
+
+def evaluate(
+    trained: Trained, data: Examples, spec: Spec, rows: np.ndarray | None = None, *,
+    risk: Mapping[str, np.ndarray] | None = None, track: Track = untold,
+) -> Report:  # fmt: skip
     """Contestant -> metric -> estimate, on the test rows or on other rows that no contestant learned from.
 
     Beside both contestants stand `baseline`, when the model's TOML names one: a logistic regression on the one
     feature that people go by today; and what it names in `beside`. With the hazard, both it and the shipped contestant
     have `came_true_<kind>` and `stated_<kind>` of each kind of care: means over its rows, where there are enough.
     With a second head, contestants have `nps_stated` and `nps_answered`, the net promoter score, from -1 to 1.
+    `risk` is what `contestants_risk` gives, where it is known already; `track` tells a person how far it is.
     """
     rows = data.test_rows if rows is None else rows
-    risk = contestants_risk(trained, data, spec)
+    risk = contestants_risk(trained, data, spec) if risk is None else risk
     report = {
-        name: metrics(data.label[rows], stated[rows], data.subject[rows], resamples=RESAMPLES)
-        for name, stated in risk.items()
+        name: metrics(data.label[rows], risk[name][rows], data.subject[rows], resamples=RESAMPLES)
+        for name in track([*risk], "figures of each contestant")
     }
     for name, contestant in trained.contestants.items():
         report[name] |= _net_promoter(contestant, data, spec, rows)
@@ -56,13 +68,30 @@ def contestants_risk(trained: Trained, data: Examples, spec: Spec) -> dict[str, 
     return risk | {name: RULES[name](data, spec) for name in spec.beside}
 
 
-def breakdown(risk: np.ndarray, data: Examples, rows: np.ndarray | None = None) -> dict:
+def paired(
+    risk: Mapping[str, np.ndarray], shipped: str, data: Examples, *, track: Track = untold
+) -> dict[str, dict[str, list[float]]]:
+    """What ships minus each other contestant on the same test rows and draws, as plain data (performance.compared)."""
+    rows = data.test_rows
+    label, subject, ours = data.label[rows], data.subject[rows], risk[shipped][rows]
+    return {
+        name: plain_of(compared(label, ours, risk[name][rows], subject, resamples=RESAMPLES))
+        for name in track([name for name in risk if name != shipped], "each beside what ships")
+    }
+
+
+def breakdown(
+    risk: np.ndarray, data: Examples, rows: np.ndarray | None = None, *, track: Track = untold
+) -> dict:
     """One risk's figures by site, kind of care and group, and its curves, as plain data (`groups`, `curves`)."""
     rows = data.test_rows if rows is None else rows
-    groups = data.groups.take(pa.array(rows))
-    found = by_group(data.label[rows], risk[rows], data.subject[rows], groups, resamples=RESAMPLES)
+    groups = {}
+    for name in track(data.groups.column_names, "groups"):
+        column = data.groups.select([name]).take(pa.array(rows))
+        found = by_group(data.label[rows], risk[rows], data.subject[rows], column, resamples=RESAMPLES)[name]
+        groups[name] = {level: group.plain for level, group in found.items()}
     return {
-        "groups": {name: {level: group.plain for level, group in levels.items()} for name, levels in found.items()},
+        "groups": groups,
         "curves": curves(tally(data.label[rows], risk[rows])),
     }
 
@@ -72,7 +101,7 @@ def plain(trained: Trained, report: Report) -> dict:
     return {
         "shipped": trained.shipped.estimator.kind,
         "log_loss_trees_minus_logistic": triple(trained.trees_minus_logistic),
-        "test": {name: {metric: triple(e) for metric, e in measured.items()} for name, measured in report.items()},
+        "test": {name: plain_of(measured) for name, measured in report.items()},
     }
 
 
@@ -138,6 +167,11 @@ def _bg_nbd(data: Examples, _: Spec) -> np.ndarray:
 
 
 RULES = {"hazard": _hazard, "hiatus": _hiatus, "bg_nbd": _bg_nbd}
+
+
+def plain_of(measured: Mapping[str, Estimate]) -> dict[str, list[float]]:
+    """Figures as plain data: name -> [value, low, high]."""
+    return {name: triple(estimate) for name, estimate in measured.items()}
 
 
 def triple(estimate: Estimate) -> list[float]:

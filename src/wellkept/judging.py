@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from wellkept import jobs
-from wellkept.calibrating import sigmoid
 from wellkept.ceiling import ceiling, distance, expected_auroc
 from wellkept.contracts import TIME
 from wellkept.durations import DAY
@@ -32,20 +31,19 @@ from wellkept.errors import SpecRefused
 from wellkept.everybody import everybody
 from wellkept.examples import Examples, examples, fold_of
 from wellkept.history import FeatureQuery
-from wellkept.intervals import multiplicities
 from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.settings import Settings
 from wellkept.spec import Spec
-from wellkept.training import Contestant, Trained, logistic_contestant, train, trees_contestant
+from wellkept.stability import overlap, refits, risk_by_all
+from wellkept.training import train
 from wellkept.visiting import gaps, rhythm
 
 Say = Callable[[str], None]
 
 TRUTH = {"detractor_risk": "p_detractor_reference", "no_return": "p_lost"}
 AT = "24h"  # the moment after the visit at which the truth is stated
-LISTED = 0.05  # share of the rows on the list whose stability is judged
 REFITS = 2
 GROUPED = ("sex", "language", "payer", "disability")
 FEWEST = 500  # judged rows of a group
@@ -107,8 +105,8 @@ def judge(snapshot: Snapshot, truth: pa.Table, spec: Spec, *, say: Say) -> list[
     say(f"{spec.target}: the ceiling, and {REFITS} refits")
     judged = judged_rows(snapshot, truth, spec, data)
     X = trained.encoder.matrix(judged.features)
-    risk = {name: _risk(contestant, X) for name, contestant in trained.contestants.items()}
-    stable = _overlap(list(_refits(X, data, trained, spec)))
+    risk = {name: risk_by_all(contestant, X) for name, contestant in trained.contestants.items()}
+    again = [refit.estimator.margins(X).mean(axis=1) for refit in refits(data, trained, spec, REFITS)]
     shipped = trained.shipped.estimator.kind
     told = everybody(snapshot, spec, data, trained)
     corrected = told.risk(risk[shipped], X, judged.fold) if told and "shift" in told.levels else None
@@ -116,7 +114,7 @@ def judge(snapshot: Snapshot, truth: pa.Table, spec: Spec, *, say: Say) -> list[
         *_ranking(spec.target, judged, risk | _rules(judged, data, spec), shipped),
         _distance(spec.target, judged, risk, shipped, corrected),
         _level(spec.target, judged, risk[shipped], corrected),
-        _stability(stable, spec.target),
+        _stability(float(np.mean(overlap(again))), spec.target),
     ]
 
 
@@ -199,11 +197,6 @@ def _micros(times: pa.ChunkedArray) -> np.ndarray:
     return pc.cast(times, pa.int64()).to_numpy()
 
 
-def _risk(contestant: Contestant, X: np.ndarray) -> np.ndarray:
-    """What would be stated of these rows in service: by all members."""
-    return sigmoid(contestant.slope * contestant.estimator.margins(X).mean(axis=1) + contestant.intercept)
-
-
 def _rules(judged: Judged, data: Examples, spec: Spec) -> dict[str, np.ndarray]:
     """The rules of thumb that the model's TOML names."""
     rules = {}
@@ -253,34 +246,6 @@ def _level(target: str, judged: Judged, risk: np.ndarray, corrected: np.ndarray 
                 low <= value <= high, ratio)  # fmt: skip
 
 
-def _refits(X: np.ndarray, data: Examples, trained: Trained, spec: Spec) -> Iterator[np.ndarray]:
-    """Margins of the judged rows by models that were trained on resampled patients."""
-    fitted, others = data.fitted_rows, data.rows("test", "embargo")
-    subjects, member = np.unique(data.subject[fitted], return_inverse=True)
-    matrix, draws = trained.encoder.matrix(data.features), multiplicities(len(subjects), seed=7)
-    for _ in range(REFITS):
-        times = next(draws)[member].astype(int)
-        rows, copy = np.concatenate([np.repeat(fitted, times), others]), np.zeros(times.sum() + len(others), int)
-        copy[: times.sum()] = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
-        _, drawn = np.unique(np.stack([data.subject[rows], copy]), axis=1, return_inverse=True)
-        points = data.points.take(pa.array(rows))  # each copy of a patient is a patient: weights go by them
-        points = points.set_column(points.column_names.index("subject_id"), "subject_id", pa.array(drawn.ravel()))
-        again = replace(data, points=points, role=data.role[rows], fold=data.fold[rows])
-        if trained.shipped.estimator.kind == "trees":
-            refit = trees_contestant(matrix[rows], again, trained.encoder, spec)
-        else:
-            refit = logistic_contestant(matrix[rows], again, spec)
-        yield refit.estimator.margins(X).mean(axis=1)
-
-
-def _overlap(scores: list[np.ndarray]) -> float:
-    """Mean Jaccard overlap of the top rows between every two refits."""
-    most = max(1, round(LISTED * len(scores[0])))
-    tops = [set(np.argsort(-score, kind="stable")[:most].tolist()) for score in scores]
-    pairs = [(a, b) for i, a in enumerate(tops) for b in tops[i + 1 :]]
-    return float(np.mean([len(a & b) / len(a | b) for a, b in pairs]))
-
-
-def _stability(overlap: float, target: str) -> Goal:
-    return Goal("G8", f"{target}: top-5 % overlap between refits", overlap, ">= 0.75", overlap >= 0.75,
+def _stability(shared: float, target: str) -> Goal:
+    return Goal("G8", f"{target}: top-5 % overlap between refits", shared, ">= 0.75", shared >= 0.75,
                 {"refits": REFITS})  # fmt: skip

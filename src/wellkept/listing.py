@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
@@ -61,6 +62,31 @@ def report_lines(facts: Mapping) -> list[str]:
         lines.append(f"net promoter score of the test rows: stated {stated}, answered {answered}")
     lines += _control_lines(facts["test"][facts["shipped"]], facts["test"].get("hazard", {}))
     return lines + (_everybody_lines(facts["everybody"]) if "everybody" in facts else [])
+
+
+def gate_lines(facts: Mapping) -> list[str]:
+    """What was decided, and each gate with its figure and the sentence why."""
+    words = {True: "holds", False: "CLOSED", None: "-"}
+    lines = [f"  {gate['gate']:12} {words[gate['holds']]:7} {gate['says']}" for gate in facts["gates"]]
+    return [f"gates, of what would do: {facts['decision']}", *lines, facts["outcome"]]
+
+
+def version_lines(facts: Mapping) -> list[str]:
+    """Versions, newest first, and what was decided on them, oldest first."""
+    lines = [f"{facts['target']}: version {facts['in_service'] or 'none'} is in service"]
+    for version in facts["versions"]:
+        state = "in service" if version["version"] == facts["in_service"] else ", ".join(version["aliases"])
+        shut = ", ".join(version["closed_gates"])
+        made = datetime.fromtimestamp(version["at"] / 1000, UTC)
+        gates = f"not passed: {shut}" if shut else "every gate passed"
+        rung, ships = (version["tags"].get(tag, "") for tag in ("rung", "ships"))
+        lines.append(f"  {version['version']:>4}  {made:%Y-%m-%d %H:%M}  {rung:21} {ships:9} {state:11} {gates}")
+    lines += [""] if facts["decisions"] else []
+    for made in facts["decisions"]:
+        who = f" by {made['by']}" if made["by"] else ""
+        why = f": {made['why']}" if made["why"] else ""
+        lines.append(f"  {made['at'][:16]}  {made['action']} {made['version']}{who}{why}")
+    return lines
 
 
 def _control_lines(shipped: Mapping, control: Mapping) -> list[str]:

@@ -17,7 +17,7 @@ shows it on others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,13 @@ class Uncertainty:
         learning = (USUAL_COUNTS * usual + freedom * jackknife(margins)) / (USUAL_COUNTS + freedom)
         calibrating = (mean * self.slope + 2 * self.both) * mean + self.intercept
         return NORMAL * np.sqrt(LEARNED_SLOWLY * slope**2 * learning + np.maximum(calibrating, 0))
+
+    def recalibrated(
+        self, *, label: np.ndarray, margin: np.ndarray, subject: np.ndarray, line: tuple[float, float]
+    ) -> Uncertainty:
+        """The same with another calibrator; the arguments are those of `fit_uncertainty`."""
+        covariance = _sandwich(label, margin, subject, line)
+        return replace(self, slope=covariance[0, 0], both=covariance[0, 1], intercept=covariance[1, 1])
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for a bundle."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,14 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.bundling import bundle, values
+from tests.bundling import bundle, candidate, registered, values
 from wellkept import registry
 from wellkept.bundles import Bundle, champion_of, load_bundle, write_bundle
+from wellkept.candidates import Child
 from wellkept.errors import BundleRefused
+from wellkept.gates import Gate
 
 TARGET = "detractor_risk"
 DATA = {"training": "a" * 64, "evaluation": "b" * 64}
-METRICS = {"trees.auroc": 0.75, "trees.calibration_slope": 0.98, "unit 5/south: AUC (18-44)": 0.7}
 HOSTILE = ("../../../escaped", "/etc/escaped", "..", "a\x00b", "%2e%2e/escaped", ".hidden")
 PICKLE_STARTS = (*(b"\x80" + bytes([protocol]) for protocol in range(6)), b"PK\x03\x04", b"cos\n", b"\x1f\x8b")
 
@@ -38,10 +38,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     house = tmp_path_factory.mktemp("a house, ü")
     figures = {"calibration": figure(), **{name: figure() for name in HOSTILE}}
     for seed in (1, 2):
-        registry.register(bundle(seed=seed), mlruns=house / "mlruns", data=DATA, metrics=METRICS, figures=figures)
+        registered(house, bundle(seed=seed), key=str(seed), figures=figures)
         figures = {}
-    other = bundle("logistic", target="no_return")
-    registry.register(other, mlruns=house / "mlruns", data=DATA, metrics={}, figures={})
+    registered(house, bundle("logistic", target="no_return"), key="3")
     return house
 
 
@@ -64,7 +63,10 @@ def models(house: Path, tmp_path: Path) -> Path:
 
 
 def promoted(house: Path, models: Path, version: int, target: str = TARGET) -> Path:
-    return registry.promote(target, version, models=models, mlruns=house / "mlruns")
+    folder = registry.export(target, str(version), models=models, mlruns=house / "mlruns")
+    registry.point_to(target, str(version), models=models)
+    registry.set_alias(target, str(version), mlruns=house / "mlruns")
+    return folder
 
 
 def in_service(models: Path) -> Bundle:
@@ -111,7 +113,7 @@ def test_a_run_of_the_targets_experiment_says_what_was_tried_and_on_what(client:
 def test_the_data_are_inputs_of_the_run_by_digest(run: Any):
     inputs = {i.tags[0].value: i.dataset for i in run.inputs.dataset_inputs}
     assert {context: d.digest for context, d in inputs.items()} == {name: d[:36] for name, d in DATA.items()}
-    assert {d.name for d in inputs.values()} == {"journeys"}
+    assert {d.name for d in inputs.values()} == {f"journeys {when} the test period" for when in ("before", "of")}
 
 
 def test_pictures_stay_in_the_runs_folder_whatever_they_are_called(house: Path, client: Any, run: Any):
@@ -251,10 +253,45 @@ def test_mlflow_refuses_what_does_not_fit_and_shows_no_patients_values(served: A
 
 
 def test_a_run_that_fails_is_marked_so_and_registers_nothing(house: Path, client: Any):
-    broken = dataclasses.replace(bundle(), slope=float("nan"))
-    with pytest.raises(BundleRefused):
-        registry.register(broken, mlruns=house / "mlruns", data=DATA, metrics={}, figures={})
+    folder = candidate(house, bundle(), key="broken", metrics={"auroc": "no number"})
+    for _ in range(2):  # whoever tries again finds no leftovers in the way
+        with pytest.raises(Exception, match="no number"):
+            registry.register(folder, mlruns=house / "mlruns")
     experiment = client.get_experiment_by_name(TARGET)
     runs = client.search_runs([experiment.experiment_id])
-    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED", "FINISHED"]
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED", "FINISHED", "KILLED"]
     assert len(client.search_model_versions(f"name='{TARGET}'")) == 2
+
+
+def test_the_same_candidate_is_registered_once_whatever_stopped_before(house: Path, client: Any):
+    before = len(client.search_model_versions(f"name='{TARGET}'"))
+    folder = candidate(house, bundle(), key="stopped")
+    first = registry.register(folder, mlruns=house / "mlruns")
+    run = client.get_model_version(TARGET, first).run_id
+    assert registry.register(folder, mlruns=house / "mlruns") == first
+    client.delete_tag(run, "complete")  # as if it had been stopped just before the end
+    second = registry.register(folder, mlruns=house / "mlruns")
+    assert client.get_run(run).info.status == "KILLED"
+    assert [str(v.version) for v in client.search_model_versions(f"name='{TARGET}'")].count(first) == 0
+    assert len(client.search_model_versions(f"name='{TARGET}'")) == before + 1
+    assert str(client.get_model_version_by_alias(TARGET, "challenger").version) == second
+    client.delete_model_version(TARGET, second)
+
+
+def test_what_was_tried_on_the_way_are_runs_below_and_the_gates_are_tags(house: Path, client: Any):
+    gates = [Gate("brier", False, 0.02, "at most 1 %", "it is worse"), Gate("card", True, 0.0, "full", "it is full")]
+    children = [Child("keep", {"brier": 0.0}, {"gate.card": "holds"}), Child("refit", {"brier": 0.02})]
+    version = registered(house, bundle(), key="tried", gates=gates, children=children)
+    found = registry.version_of(TARGET, version, mlruns=house / "mlruns")
+    assert found.closed_gates == {"brier": "it is worse"}
+    run = client.get_run(client.get_model_version(TARGET, version).run_id)
+    assert run.data.tags["gate.card"] == "holds: it is full"
+    below = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+    assert {child.info.run_name for child in below} == {"keep", "refit"}
+    client.delete_model_version(TARGET, version)
+
+
+def test_a_decision_to_keep_is_a_run_without_a_version(house: Path, client: Any):
+    before = len(client.search_model_versions(f"name='{TARGET}'"))
+    assert registered(house, None, key="kept") == ""
+    assert len(client.search_model_versions(f"name='{TARGET}'")) == before

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from wellkept.__main__ import main
 from wellkept.ceiling import expected_auroc
 from wellkept.contracts import TIME
-from wellkept.judging import _overlap, _undecided
+from wellkept.judging import _undecided
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,13 +31,6 @@ def test_the_expected_auroc_is_the_mean_over_many_worlds() -> None:
     score = p + random.normal(0, 0.1, 2000)
     drawn = [roc_auc_score(random.random(2000) < p, score) for _ in range(200)]
     assert expected_auroc(score, p) == pytest.approx(np.mean(drawn), abs=0.003)
-
-
-def test_the_overlap_of_lists_is_the_mean_jaccard_of_every_two() -> None:
-    a, b = np.arange(100.0), np.arange(100.0)
-    b[[95, 50]] = b[[50, 95]]
-    assert _overlap([a, a]) == 1.0
-    assert _overlap([a, b]) == pytest.approx(4 / 6)
 
 
 def test_who_has_booked_is_not_judged_and_of_the_others_it_is_known_that_they_have_not() -> None:

@@ -16,6 +16,7 @@ from wellkept.journeys import Journeys, Snapshot
 from wellkept.labelling import labels, question
 from wellkept.parts import discover
 from wellkept.spec import Spec
+from wellkept.stability import overlap, refits, risk_by_all, stability
 from wellkept.training import Trained, train
 
 SMALL = {
@@ -189,3 +190,24 @@ def test_an_answer_that_is_entered_late_is_known_late(tmp_path: Path) -> None:
     told = labels(store.snapshot(), points_table((1, 11)), asked)
     assert told["label"].to_pylist() == [True]
     assert told["known_at"].to_pylist() == [day(50)]
+
+
+def test_refits_on_the_same_patients_twice_are_the_same_and_on_others_nearly(
+    linear_examples: Examples, linear_trained: Trained
+) -> None:
+    spec = Spec(**SMALL)
+    X = linear_trained.encoder.matrix(linear_examples.features)
+    one, two = (risk_by_all(refit, X) for refit in refits(linear_examples, linear_trained, spec, 2))
+    again = risk_by_all(next(refits(linear_examples, linear_trained, spec, 1)), X)
+    np.testing.assert_array_equal(one, again)
+    assert 0 < np.abs(one - two).mean() < 0.05
+    told = stability(linear_examples, linear_trained, spec, 2)
+    assert told["overlap"].value > 0.5
+    assert 0 < told["mean_change"].value < 0.05
+
+
+def test_the_overlap_of_lists_is_the_jaccard_of_every_two() -> None:
+    a, b = np.arange(100.0), np.arange(100.0)
+    b[[95, 50]] = b[[50, 95]]
+    assert overlap([a, a]) == [1.0]
+    assert overlap([a, b]) == pytest.approx([4 / 6])

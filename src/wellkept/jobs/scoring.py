@@ -31,7 +31,7 @@ def bundles_in_service(settings: Settings, targets: tuple[str, ...] = ()) -> lis
     """The champions of these targets, or of all."""
     there = champions(settings.models)
     if not there:
-        raise BundleRefused("no_champion", f"no model is in service in {settings.models}: run `wellkept train` first")
+        raise BundleRefused("no_champion", f"no model is in service in {settings.models}: `wellkept train` one first")
     if unknown := [target for target in targets if target not in there]:
         raise BundleRefused("no_champion", f"no model of {unknown[0]!r} is in service: there are {', '.join(there)}")
     return [load_bundle(there[target]) for target in targets or there]
