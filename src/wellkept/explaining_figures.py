@@ -49,11 +49,11 @@ def bars_figure(sizes: Mapping[str, Sequence[float]], what: str) -> Figure:
     Parameters
     ----------
     sizes
-        Name -> [mean |contribution|, low, high] as in `drivers.drivers`, the largest first.
+        Name -> [mean |contribution|, low, high] as in `drivers.drivers`, in any order.
     what
         What the names are: "feature", "touchpoint" or "dimension".
     """
-    shown = list(sizes.items())[:SHOWN]
+    shown = sorted(sizes.items(), key=lambda item: -item[1][0])[:SHOWN]
     value, low, high = np.array([triple for _, triple in shown], float).reshape(-1, 3).T
     figure, axes = _figure(8, 1.5 + 0.32 * len(shown))
     ends = np.abs([value - low, high - value])

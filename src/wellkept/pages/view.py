@@ -167,9 +167,12 @@ def _drivers(told: Mapping | None) -> dict | None:
         "rows": told.get("rows"),
         "features": [
             {"name": name, **told["described"][name], "leans": _leans(sign), **_bar(told["features"], name)}
-            for name, sign in told["signs"].items()
+            for name, sign in sorted(told["signs"].items(), key=lambda item: -told["features"][item[0]][0])
         ],
-        "touchpoints": [{"name": name, **_bar(told["touchpoints"], name)} for name in told["touchpoints"]],
+        "touchpoints": sorted(
+            ({"name": name, **_bar(told["touchpoints"], name)} for name in told["touchpoints"]),
+            key=lambda touchpoint: -touchpoint["size"],
+        ),
     }  # fmt: skip
 
 
