@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -54,18 +54,20 @@ class BoostedTrees:
         from_start = 0.0 if self.start is None else self.start.log_odds(X)[:, None]
         return np.stack(margins, axis=1).astype(float) + from_start
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(X), self.columns + 1), np.float32)
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
         if len(X) == 0:
-            return total
+            yield np.zeros((0, self.columns + 1), np.float32)
+            return
         matrix = xgboost.DMatrix(X, nthread=available_threads())
         for member in self.members:
-            total += member.predict(matrix, pred_contribs=True)
-        total /= np.float32(len(self.members))
+            yield self._from_start(member.predict(matrix, pred_contribs=True), X)
+
+    def _from_start(self, contributions: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """With what boosting starts from, which is the same for every member."""
         if self.start is not None:
-            total[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
-            total[:, -1] += np.float32(self.start.mean)
-        return total
+            contributions[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
+            contributions[:, -1] += np.float32(self.start.mean)
+        return contributions
 
     def files(self) -> dict[str, bytes]:
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}
