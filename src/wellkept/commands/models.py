@@ -12,7 +12,7 @@ from wellkept.commands import accepting, show, verb
 
 
 def add(verbs: Any) -> None:
-    """train, retrain, promote, rollback, models, check-leaks, evaluate."""
+    """train, retrain, promote, rollback, models, check-leaks, fairness, evaluate."""
     train = verb(verbs, "train", _train, "train, calibrate, evaluate, hold against the gates and register a model")
     retrain = verb(verbs, "retrain", _train, "do the least that will do: keep, recalibrate or refit what is in service")
     for one in (train, retrain):
@@ -41,6 +41,11 @@ def add(verbs: Any) -> None:
     leaks = verb(verbs, "check-leaks", _check_leaks, "train, and test whether the model knows too much")
     leaks.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
     leaks.add_argument("--journeys", type=Path, required=True, metavar="DIR")
+
+    fairness = verb(verbs, "fairness", _fairness, "retrain with and without each sensitive feature: who is served how")
+    fairness.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
+    fairness.add_argument("--journeys", type=Path, required=True, metavar="DIR")
+    fairness.add_argument("--refits", type=int, default=5, metavar="N", help="how often each is fitted, other folds")
 
     evaluate = verb(verbs, "evaluate", _evaluate, "print how good the model in service was on its test rows")
     evaluate.add_argument("target", metavar="TARGET")
@@ -110,6 +115,16 @@ def _check_leaks(chosen: argparse.Namespace) -> None:
     refuse_leaks(findings)
     if chosen.json:
         print(json.dumps({"findings": [asdict(f) for f in findings]}, indent=1))
+
+
+def _fairness(chosen: argparse.Namespace) -> None:
+    from wellkept import jobs
+    from wellkept.listing_groups import fairness_lines
+    from wellkept.progress import Narrator
+    from wellkept.settings import load_settings
+
+    facts = jobs.audit_fairness(chosen.spec, chosen.journeys, load_settings(), say=Narrator(), refits=chosen.refits)
+    show(facts, "\n".join(fairness_lines(facts)), as_json=chosen.json)
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
