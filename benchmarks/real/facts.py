@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from wellkept.examples import Examples
     from wellkept.journeys import Snapshot
     from wellkept.spec import Spec
@@ -46,7 +48,10 @@ FACTS = {
         Fact("RACE_CAT2", "Black only", "Black: found, protected dropped", "recall_at_capacity", NEITHER, 0.33),
     ],
 }  # fmt: skip
-EVERYBODY = {"hints_with": ("AUC of everybody, protected columns dropped", ALL_RACES, NEITHER)}
+DROPPED = {  # what dropping the columns changes, beside the model that has them all
+    "hints_with": [("everybody: AUC", "", "", "auroc"), ("Black: found in the top 10 %", "RACE_CAT2", "Black only",
+                                                        "recall_at_capacity")],
+}  # fmt: skip
 
 
 def held(study: str, snapshot: Snapshot, data: Examples, spec: Spec, kind: str) -> dict:
@@ -56,51 +61,56 @@ def held(study: str, snapshot: Snapshot, data: Examples, spec: Spec, kind: str) 
     more = with_audited(snapshot, data, spec)
     wanted = dict.fromkeys((AS_IT_IS, *(fact.variant for fact in FACTS[study])))
     made = variants(more, spec, kind, only=(*wanted,))
-    return {"facts": [_held(fact, more, made) for fact in FACTS[study]], "everybody": _everybody(study, more, made)}
+    return {"facts": [_held(fact, more, made) for fact in FACTS[study]], "dropped": _dropped(study, more, made)}
 
 
 def lines(found: dict) -> list[str]:
     """One line a fact: theirs, ours, and whether theirs lies within our interval."""
     told = [
         f"  {fact['says']:36} theirs {fact['value']:.3f}   ours {_triple(fact['ours'])}   "
-        f"{'within' if fact['within'] else 'OUTSIDE'}   ({fact['variant']}; change {_triple(fact['change'], '+')})"
+        f"{'within' if fact['within'] else 'OUTSIDE'}   ({fact['variant']})"
         + (f"   {fact['events']} events: the product tells nothing of so few" if fact["events"] < 100 else "")
         for fact in found["facts"]
     ]
-    if found["everybody"]:
-        told.append(f"  {found['everybody']['says']}: change {_triple(found['everybody']['change'], '+')}")
+    told += [f"  all such columns dropped, {says}: change {_triple(c, '+')}" for says, c in found["dropped"].items()]
     return ["  facts of DATA.md (mean of refits with other folds, intervals over patients and refits):", *told]
 
 
 def _held(fact: Fact, data: Examples, made: list) -> dict:
-    import numpy as np
-    from wellkept.disparities import disparities
     from wellkept.evaluating import triple
     from wellkept.intervals import mean_over
 
-    rows, ours = data.test_rows, next(i for i, v in enumerate(made) if v.name == fact.variant)
-    label, subject = data.label[rows], data.subject[rows]
-    here = np.array(data.groups[fact.group].to_pylist(), str)[rows] == fact.level
-    found = disparities(label, [[r[rows] for r in v.risks] for v in made], subject, here)[ours]
-    if fact.figure == "base_rate":
-        own, change = triple(mean_over(label[here], subject[here])), [0.0, 0.0, 0.0]
-    else:
-        own, change = (triple(side[fact.figure]) for side in found)
+    rows, here = data.test_rows, _here(data, fact.group, fact.level)
+    label, subject = data.label[rows][here], data.subject[rows][here]
+    ours = next(variant for variant in made if variant.name == fact.variant)
+    own = (triple(mean_over(label, subject)) if fact.figure == "base_rate"
+           else _figure(data, [ours], fact.group, fact.level, fact.figure)[0])  # fmt: skip
     return {"says": fact.says, "value": fact.value, "ours": own, "within": own[1] <= fact.value <= own[2],
-            "variant": fact.variant, "change": change, "events": int(label[here].sum())}  # fmt: skip
+            "variant": fact.variant, "events": int(label.sum())}  # fmt: skip
 
 
-def _everybody(study: str, data: Examples, made: list) -> dict:
-    import numpy as np
+def _dropped(study: str, data: Examples, made: list) -> dict:
+    pair = [variant for name in (ALL_RACES, NEITHER) for variant in made if variant.name == name]
+    return {says: _figure(data, pair, *of_whom)[1] for says, *of_whom in DROPPED.get(study, [])}
+
+
+def _figure(data: Examples, made: list, group: str, level: str, figure: str) -> tuple[list[float], list[float]]:
+    """One figure of the last of the variants, and by how much it lies above that of the first."""
     from wellkept.disparities import disparities
     from wellkept.evaluating import triple
 
-    if study not in EVERYBODY:
-        return {}
-    says, before, after = EVERYBODY[study]
-    rows, named = data.test_rows, {v.name: [r[rows] for r in v.risks] for v in made}
-    both = disparities(data.label[rows], [named[before], named[after]], data.subject[rows], np.ones(len(rows), bool))
-    return {"says": says, "change": triple(both[1][1]["auroc"])}
+    rows = data.test_rows
+    risks = [[risk[rows] for risk in variant.risks] for variant in made]
+    own, apart = disparities(data.label[rows], risks, data.subject[rows], _here(data, group, level))[-1]
+    return triple(own[figure]), triple(apart[figure])
+
+
+def _here(data: Examples, group: str, level: str) -> np.ndarray:
+    """Which test rows belong to the level; all, where no group is named."""
+    import numpy as np
+
+    rows = data.test_rows
+    return np.array(data.groups[group].to_pylist(), str)[rows] == level if group else np.ones(len(rows), bool)
 
 
 def _triple(triple: list[float], sign: str = "") -> str:

@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from facts import FACTS, held  # noqa: E402 - a script finds its neighbours by path
 from facts import lines as fact_lines  # noqa: E402
+
 from measuring import described, machine, say, show  # noqa: E402
 
 DATA = Path(os.environ.get("WELLKEPT_DATA") or HERE.parents[2] / "shared" / "data")

@@ -33,7 +33,7 @@ def fairness_lines(facts: Mapping) -> list[str]:
         "With and without, beside the model as it is [95 % interval of the change, over patients and refits]:",
         *(line for variant in facts["variants"] for line in _variant(variant)),
         "",
-        f"{_compared(facts['variants'])} changes were looked at; were there none, about 1 in 40 would be told as worse.",
+        f"{_compared(facts['variants'])} changes were looked at: up to 1 in 20 would be told though there were none.",
     ]
 
 
