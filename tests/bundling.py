@@ -83,6 +83,12 @@ def spec(target: str = "detractor_risk", seed: int = 1) -> Spec:
     )  # fmt: skip
 
 
+def write_card(spec: Path) -> None:
+    """Beside a model's TOML, a card that lacks nothing: a shipped model's own."""
+    shipped = Path(__file__).parents[1] / "models" / "detractor_risk.card.toml"
+    spec.with_suffix(".card.toml").write_text(shipped.read_text())
+
+
 @functools.cache
 def bundle(kind: str = "trees", *, target: str = "detractor_risk", seed: int = 1) -> Bundle:
     """A bundle trained on `values()`."""

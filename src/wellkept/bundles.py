@@ -8,6 +8,7 @@
     encoder.json      features (with their expressions) and vocabularies
     spec.json         the model definition as it was trained
     metrics.json      the report, with intervals
+    card.json         what a person says of it, where its card was written (it changes no prediction)
     golden.json       made-up rows, no patient's, and the risks that they must give
 
 No pickle anywhere. Every byte is hashed before it is parsed: a flipped bit in a booster can crash the process
@@ -31,6 +32,7 @@ from wellkept.encoding import UNKNOWN, Encoder
 from wellkept.errors import BundleRefused, InputRefused
 from wellkept.estimators import estimator_from
 from wellkept.learning import Estimator
+from wellkept.prose import Prose
 from wellkept.spec import Spec
 
 GOLDEN_ROWS = 16
@@ -60,6 +62,8 @@ class Bundle:
         What each way of asking adds to the calibrated log-odds; none for the reference, at which risks are stated.
     version
         The folder's name and the first digits of the manifest's sha256.
+    prose
+        What no run can know, for the model's card; None where nobody wrote it.
     """
 
     spec: Spec
@@ -74,6 +78,7 @@ class Bundle:
     version: str = "unsaved"
     second: tuple[float, float] | None = None
     mode_effects: Mapping[str, float] = field(default_factory=dict)
+    prose: Prose | None = None
 
     @property
     def target(self) -> str:
@@ -133,6 +138,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
     write_files(folder, {
         **contract, **bundle.estimator.files(), "model.json": to_json(model), "golden.json": to_json(golden),
         "metrics.json": to_json(without_nan(bundle.metrics)),
+        **({"card.json": bundle.prose.model_dump_json(indent=1).encode()} if bundle.prose else {}),
     })  # fmt: skip
     return folder
 
@@ -201,6 +207,7 @@ def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:
         profile={name: {key: float(p[key]) for key in ("known", "unseen")} for name, p in model["profile"].items()},
         mode_effects={mode: float(effect) for mode, effect in model.get("mode_effects", {}).items()},
         version=version,
+        prose=Prose.model_validate_json(files["card.json"]) if "card.json" in files else None,
     )
 
 

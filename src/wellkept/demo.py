@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from wellkept import jobs
 from wellkept.errors import SpecRefused
-from wellkept.listing import report_lines
+from wellkept.listing import gate_lines, report_lines
 from wellkept.progress import Narrator
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
@@ -41,13 +41,15 @@ def run_demo(
     journeys = jobs.open_journeys(folder / "journeys", keyed)
     landing = jobs.land(journeys, batch)
     say(f"ingested {landing.added} events of version {landing.version}")
-    asked = jobs.Asked(now=datetime.now(UTC), approve="the demo", explained="the demo was run again")
+    asked = jobs.Asked(now=datetime.now(UTC), approve="the demo", explained="the demo was run again",
+                       synthetic=True)
     reports = {t: jobs.train_model(path, journeys.folder, settings, asked=asked, say=say) for t, path in specs.items()}
-    bundles = jobs.bundles_in_service(settings, TARGETS)
+    served = tuple(target for target in TARGETS if jobs.champion_version(target, settings))
+    bundles = jobs.bundles_in_service(settings, served)
     run = jobs.score_population(journeys.snapshot(), bundles, AS_OF, folder / "scores", narrate=say,
                                 again="the demo was run again", settings=settings)
-    text = "\n".join([*_headline(patients), *_reports(reports), *_worst(run.folder), *_next(folder, run, settings)])
-    return {"synthetic": True, "reports": reports, "rows": run.rows, "folder": str(run.folder)}, text
+    told = [*_headline(patients), *_reports(reports), *_worst(run.folder, served), *_next(folder, run, settings)]
+    return {"synthetic": True, "reports": reports, "rows": run.rows, "folder": str(run.folder)}, "\n".join(told)
 
 
 def _headline(patients: int) -> list[str]:
@@ -55,22 +57,22 @@ def _headline(patients: int) -> list[str]:
 
 
 def _reports(reports: dict[str, dict]) -> list[str]:
-    return [line for report in reports.values() for line in [*report_lines(report), ""]]
+    return [line for report in reports.values() for line in [*report_lines(report), "", *gate_lines(report), ""]]
 
 
-def _worst(run: Path) -> list[str]:
-    """The patients most at risk of answering 0-6, both risks in natural frequencies, and their reasons."""
+def _worst(run: Path, served: tuple[str, ...]) -> list[str]:
+    """The patients most at risk by the first model in service, both risks in natural frequencies, and their reasons."""
     scores, reasons = pq.read_table(run / "scores.parquet"), pq.read_table(run / "reasons.parquet")
-    first = scores.filter(pc.equal(scores["target"], TARGETS[0])).sort_by([("risk", "descending")]).slice(0, SHOWN)
-    lines = [f"The {SHOWN} synthetic patients most at risk of becoming detractors, and why:"]
+    first = scores.filter(pc.equal(scores["target"], served[0])).sort_by([("risk", "descending")]).slice(0, SHOWN)
+    lines = [f"The {SHOWN} synthetic patients whose {served[0]} is highest, and why:"]
     for row in first.to_pylist():
         mine = pc.equal(scores["subject_id"], row["subject_id"])
         risks = {r["target"]: r for r in scores.filter(mine).to_pylist()}
         said = [f"{t} {_in_100(r['risk'])} (usual {_in_100(r['reference_rate'])})" for t, r in risks.items()]
-        said += [f"{t} not asked: nobody expects them back by a deadline" for t in TARGETS if t not in risks]
+        said += [f"{t} not asked: nobody expects them back by a deadline" for t in served if t not in risks]
         lines.append(f"  patient {row['subject_id']}: {'; '.join(said)}")
         why = reasons.filter(pc.and_(pc.equal(reasons["subject_id"], row["subject_id"]),
-                                     pc.equal(reasons["target"], TARGETS[0])))
+                                     pc.equal(reasons["target"], served[0])))
         raising = [r for r in why.to_pylist() if r["contribution"] > 0][:3]
         lines += [f"      {r['touchpoint']}: {r['sentence']} ({r['contribution']:+.2f})" for r in raising]
     return [*lines, ""]

@@ -2,8 +2,9 @@
 
 What METHOD.md asks of a challenger (section 8): no worse in Brier score, better net benefit at the staff's capacity,
 calibrated over all and in every group large enough to tell, a list that stays or a change that somebody has explained,
-no leak, a complete card. A level is refused where its whole 95 % interval lies outside the band: with many groups, one
-that lies outside by chance must not stop a good model. Without a champion, the gates that compare do not apply.
+no leak, a complete card. A level is refused where its whole interval lies outside the band: 95 % of the whole, and of
+all groups together (Bonferroni), since among forty groups one lies outside by chance and must not stop a good model.
+Without a champion, the gates that compare do not apply.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import ndtri
 
 from wellkept.grouping import PRIOR
 from wellkept.intervals import Estimate
@@ -160,7 +162,8 @@ def _groups(contest: Contest) -> Gate:
     if not levels:
         return Gate("groups", None, None, bar, "no group has 100 events: too few to tell")
     worst = max(levels, key=lambda found: abs(np.log(max(found[1].value, 1e-9))))
-    outside = [f"{name}: true over stated {e}, states {_direction(e)}" for name, e in levels if _outside(e)]
+    wrong = [(name, level) for name, level in levels if _outside(level, among=len(levels))]
+    outside = [f"{name}: true over stated {level}, states {_direction(level)}" for name, level in wrong]
     says = "; ".join(outside) or f"{len(levels)} groups, furthest off is {worst[0]} with {worst[1]}"
     return Gate("groups", not outside, worst[1].value, bar, says)
 
@@ -217,9 +220,11 @@ def _no_champion(gate: str, bar: str) -> Gate:
     return Gate(gate, None, None, bar, "no champion to compare with")
 
 
-def _outside(level: Estimate) -> bool:
-    """Does the whole interval lie outside the band?"""
-    return level.high < BAND[0] or level.low > BAND[1]
+def _outside(level: Estimate, among: int = 1) -> bool:
+    """Does the whole interval lie outside the band, at 95 % for so many levels together?"""
+    wider = ndtri(1 - 0.025 / among) / ndtri(0.975)
+    low, high = (level.value * (end / level.value) ** wider for end in (level.low, level.high))
+    return high < BAND[0] or low > BAND[1]
 
 
 def _direction(level: Estimate) -> str:

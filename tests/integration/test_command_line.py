@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from tests.bundling import write_card
 from tests.integration.meds_dataset import TOML, write_meds
 from wellkept.__main__ import main
 from wellkept.contracts import REASONS, SCORES
+from wellkept.errors import GateClosed
 
 AS_OF = "2021-11-01T02:00:00Z"
 
@@ -30,6 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(["ingest", "meds", "meds", "--journeys", "journeys"]) == 0
+        write_card(folder / "models" / "readmission.toml")
         assert main(["train", "models/readmission.toml", "--journeys", "journeys", "--approve", "A. Name"]) == 0
     return folder
 
@@ -50,6 +53,50 @@ def test_a_model_of_15_lines_finds_what_is_there(here: Path, capsys: pytest.Capt
     code, facts = said(capsys, "evaluate", "readmission")
     assert code == 0
     assert facts["test"][facts["shipped"]]["auroc"][1] > 0.65  # the true chances reach about .8
+
+
+def test_the_report_of_the_model_in_service_is_a_page_drawn_from_the_bundle_alone(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, facts = said(capsys, "evaluate", "readmission", "--html", "page.html")
+    assert code == 0
+    page = (here / "page.html").read_text()
+    assert "Logistic regression ships" in page or "Boosted trees ship" in page
+    assert facts["facts"]["journeys_digest"] in page
+    assert "SYNTHETIC" not in page
+    assert facts["drivers"]["features"][0]["name"] in page
+    assert said(capsys, "evaluate", "readmission", "--html", "no such folder/page.html")[0] == 2
+
+
+def test_a_model_stays_out_of_service_while_its_card_is_not_complete(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (here / "models" / "without_card.toml").write_text(TOML.replace("readmission", "without_card"))
+    code, told = said(capsys, "train", "models/without_card.toml", "--journeys", "journeys", "--approve", "A. Name")
+    card = next(gate for gate in told["gates"] if gate["gate"] == "card")
+    assert (code, told["promoted"], card["holds"]) == (GateClosed.exit_code, False, False)
+    assert card["says"].startswith("empty: developer.name, developer.contact")
+    assert not (here / "models" / "without_card" / "champion").exists()
+
+
+def test_the_card_of_the_model_in_service_is_a_page_and_a_summary(here: Path, capsys: pytest.CaptureFixture) -> None:
+    code, card = said(capsys, "card", "readmission", "--html", "card.html")
+    assert (code, card["missing"]) == (0, [])
+    assert "This card is not complete" not in (here / "card.html").read_text()
+    assert int(card["facts"]["test_events"]) > 0
+    assert {period["period"] for period in card["training"]} >= {"training", "calibration", "test"}
+    assert main(["card", "readmission"]) == 0
+    assert "Every required field is filled." in capsys.readouterr().out
+
+
+def test_the_run_in_mlflow_holds_the_report_and_the_card(here: Path) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{here / 'mlruns' / 'mlflow.db'}")
+    run = client.get_model_version("readmission", "1").run_id
+    assert run
+    logged = {artifact.path for artifact in client.list_artifacts(run)}
+    assert logged >= {"report.html", "report.json", "card.html", "card.json"}
 
 
 def test_a_clean_dataset_passes_the_leak_tests_and_training_remembers_them(
@@ -126,6 +173,33 @@ def test_two_processes_cannot_publish_at_once(here: Path, capsys: pytest.Capture
 ])  # fmt: skip
 def test_what_goes_wrong_has_an_exit_code_of_its_kind(arguments, exit_code, here: Path) -> None:
     assert main(arguments) == exit_code
+
+
+def test_versions_and_decisions_are_listed_and_what_cannot_be_put_into_service_says_why(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, told = said(capsys, "models", "readmission")
+    assert code == 0
+    assert told["in_service"] == "1"
+    assert next((d["action"], d["by"]) for d in told["decisions"]) == ("promote", "A. Name")
+    assert next(v for v in told["versions"] if v["version"] == "1")["closed_gates"] == {}
+    assert main(["models", "readmission"]) == 0
+    assert "every gate passed" in capsys.readouterr().out
+    code, complaint = said(capsys, "promote", "readmission", "1", "--approve", "A. Name")
+    assert (code, complaint["code"]) == (9, "stale")
+    code, complaint = said(capsys, "rollback", "readmission", "--by", "A. Name", "--why", "a test")
+    assert (code, complaint["code"]) == (3, "no_version")
+    assert (here / "models" / "readmission" / "champion").read_text() == "1\n"
+
+
+def test_retraining_on_what_is_known_already_keeps_what_is_in_service(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, facts = said(capsys, "retrain", "models/readmission.toml", "--journeys", "journeys")
+    assert (code, facts["decision"], facts["promoted"], facts["version"]) == (0, "keep", False, "")
+    assert {gate["gate"] for gate in facts["gates"]} == {
+        "skill", "brier", "net_benefit", "logistic", "calibration", "groups", "coverage", "list", "leaks", "card",
+    }  # fmt: skip
 
 
 def test_parts_lists_every_part(capsys: pytest.CaptureFixture) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.bundling import write_card
 from tests.conftest import batch_of, events_table
 from wellkept.__main__ import main
 from wellkept.journeys import Journeys
@@ -56,6 +57,7 @@ def test_report_bundle_and_mlflow_tell_the_level_of_everybody(
     land(tmp_path / "journeys")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "unhappy.toml").write_text(TOML)
+    write_card(tmp_path / "models" / "unhappy.toml")
     assert main(["train", "models/unhappy.toml", "--journeys", "journeys", "--approve", "A. Name"]) == 0
     printed = capsys.readouterr().out
     assert "Who does not answer: in the test period" in printed

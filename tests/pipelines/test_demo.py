@@ -21,7 +21,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     home = tmp_path_factory.mktemp("home")
     (home / "models").mkdir()
     for target in TARGETS:
-        shutil.copy(ROOT / "models" / f"{target}.toml", home / "models")
+        for name in (f"{target}.toml", f"{target}.card.toml"):
+            shutil.copy(ROOT / "models" / name, home / "models")
     command = [sys.executable, "-m", "wellkept", "demo", "--patients", "8000", "--json"]
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

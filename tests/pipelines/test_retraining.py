@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundling import write_card
 from tests.integration.meds_dataset import TOML, write_meds
 
 TARGET = "readmission"
@@ -39,6 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_meds(house / "meds")
     (house / "models").mkdir()
     define(house, seed=1)
+    write_card(house / "models" / f"{TARGET}.toml")
     run(house, ["ingest", "meds", "meds", "--journeys", "journeys"])
     assert json.loads(run(house, ["train", *RETRAIN[1:]]).stdout)["promoted"]
     return house

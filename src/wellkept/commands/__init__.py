@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from pathlib import Path
 from typing import Any
+
+from wellkept.errors import InputRefused
 
 
 def verb(verbs: Any, name: str, run: Any, says: str) -> argparse.ArgumentParser:
@@ -23,3 +27,18 @@ def accepting(verb: argparse.ArgumentParser) -> None:
 
 def show(facts: object, words: str, *, as_json: bool) -> None:
     print(json.dumps(facts, indent=1) if as_json else words)
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page where somebody asked for it.
+
+    Raises
+    ------
+    InputRefused
+        It cannot be written there.
+    """
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputRefused("no_file", f"{path} cannot be written: {error.strerror}") from None
+    print(f"written: {path}", file=sys.stderr)

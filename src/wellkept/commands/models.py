@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wellkept.commands import accepting, show, verb
+from wellkept.commands import accepting, show, verb, write_page
 
 
 def add(verbs: Any) -> None:
-    """train, retrain, promote, rollback, models, check-leaks, fairness, evaluate."""
+    """train, retrain, promote, rollback, models, check-leaks, evaluate, card."""
     train = verb(verbs, "train", _train, "train, calibrate, evaluate, hold against the gates and register a model")
     retrain = verb(verbs, "retrain", _train, "do the least that will do: keep, recalibrate or refit what is in service")
     for one in (train, retrain):
         one.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
         one.add_argument("--journeys", type=Path, required=True, metavar="DIR")
         one.add_argument("--refits", type=int, default=0, metavar="N", help="how stable is the list: fit N times more")
+        one.add_argument("--synthetic", action="store_true", help="no real person is in the journeys: it is said")
         _signature(one)
         accepting(one)
     train.set_defaults(ladder=False)
@@ -42,13 +43,13 @@ def add(verbs: Any) -> None:
     leaks.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
     leaks.add_argument("--journeys", type=Path, required=True, metavar="DIR")
 
-    fairness = verb(verbs, "fairness", _fairness, "retrain with and without each sensitive feature: who is served how")
-    fairness.add_argument("spec", type=Path, metavar="SPEC", help="models/<target>.toml")
-    fairness.add_argument("--journeys", type=Path, required=True, metavar="DIR")
-    fairness.add_argument("--refits", type=int, default=5, metavar="N", help="how often each is fitted, other folds")
-
     evaluate = verb(verbs, "evaluate", _evaluate, "print how good the model in service was on its test rows")
     evaluate.add_argument("target", metavar="TARGET")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="and write it as a page that needs nothing else")
+
+    card = verb(verbs, "card", _card, "print what the model in service is for, and what its card still lacks")
+    card.add_argument("target", metavar="TARGET")
+    card.add_argument("--html", type=Path, metavar="FILE", help="and write the whole card as a page")
 
 
 def _signature(one: argparse.ArgumentParser) -> None:
@@ -63,7 +64,8 @@ def _train(chosen: argparse.Namespace) -> int:
     from wellkept.progress import Narrator
     from wellkept.settings import load_settings
 
-    asked = jobs.Asked(datetime.now(UTC), chosen.approve, chosen.explained, frozenset(chosen.accept), chosen.refits)
+    asked = jobs.Asked(datetime.now(UTC), chosen.approve, chosen.explained, frozenset(chosen.accept), chosen.refits,
+                       chosen.synthetic)
     facts = jobs.train_model(chosen.spec, chosen.journeys, load_settings(), asked=asked, say=Narrator(),
                              ladder=chosen.ladder)
     report = [_report_text(facts), ""] if "test" in facts else []
@@ -117,23 +119,29 @@ def _check_leaks(chosen: argparse.Namespace) -> None:
         print(json.dumps({"findings": [asdict(f) for f in findings]}, indent=1))
 
 
-def _fairness(chosen: argparse.Namespace) -> None:
-    from wellkept import jobs
-    from wellkept.listing_groups import fairness_lines
-    from wellkept.progress import Narrator
-    from wellkept.settings import load_settings
-
-    facts = jobs.audit_fairness(chosen.spec, chosen.journeys, load_settings(), say=Narrator(), refits=chosen.refits)
-    show(facts, "\n".join(fairness_lines(facts)), as_json=chosen.json)
-
-
 def _evaluate(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
     from wellkept.settings import load_settings
 
     bundle = jobs.bundles_in_service(load_settings(), (chosen.target,))[0]
-    facts = {"target": bundle.target, "version": bundle.version, "facts": bundle.facts, **bundle.metrics}
+    facts = jobs.report_facts(bundle)
+    if chosen.html:
+        from wellkept.pages import report_page
+
+        write_page(chosen.html, report_page(facts))
     show(facts, _report_text(facts), as_json=chosen.json)
+
+
+def _card(chosen: argparse.Namespace) -> None:
+    from wellkept import jobs
+    from wellkept.cards import card, card_lines
+    from wellkept.pages import card_page
+    from wellkept.settings import load_settings
+
+    told = card(jobs.bundles_in_service(load_settings(), (chosen.target,))[0])
+    if chosen.html:
+        write_page(chosen.html, card_page(told))
+    show(told, "\n".join(card_lines(told)), as_json=chosen.json)
 
 
 def _report_text(facts: dict) -> str:

@@ -10,11 +10,14 @@ import pyarrow as pa
 
 from wellkept.bundles import Bundle, champion_of, load_bundle
 from wellkept.calibrating import sigmoid
+from wellkept.evaluating import breakdown, plain_of
 from wellkept.examples import Examples
 from wellkept.gates import Contest, judge_gates
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, margins_of, modes_of, recalibrated
+from wellkept.performance import metrics
+from wellkept.prose import Prose, missing
 from wellkept.training import Trained
 
 REFIT = "refit"
@@ -57,7 +60,7 @@ def refit_rung(trained: Trained, data: Examples, bundle: Bundle, champion: Champ
     moved = {} if champion is None else _moved(bundle, trained.encoder.matrix(data.features), champion, rows)
     known = {name: _levels(data, name, data.fitted_rows) for name in PLACES if name in data.groups.column_names}
     contest = _contest(trained, data, trained.shipped.risk[rows], champion, explained)
-    contest = replace(contest, facts=bundle.facts, moved=moved, trained_on=known)
+    contest = replace(contest, facts=bundle.facts, missing=_missing(bundle), moved=moved, trained_on=known)
     return Rung(REFIT, bundle, contest.risk, judge_gates(contest))
 
 
@@ -71,8 +74,20 @@ def lower_rungs(trained: Trained, data: Examples, champion: Champion, explained:
             bundle = recalibrated(bundle, margin[newest], data.label[newest], slope=slope)
             margin = margins_of(bundle, champion.X, data.subject, modes_of(data))
         contest = _contest(trained, data, sigmoid(margin[rows]), champion, explained)
-        rungs.append(Rung(name, bundle, contest.risk, judge_gates(replace(contest, facts=bundle.facts))))
+        contest = replace(contest, facts=bundle.facts, missing=_missing(bundle))
+        rungs.append(Rung(name, bundle, contest.risk, judge_gates(contest)))
     return rungs
+
+
+def restated(rung: Rung, data: Examples) -> Bundle:
+    """A recalibrated bundle with the figures that it has now, on the test rows of the newest data."""
+    rows, ships = data.test_rows, rung.bundle.metrics["shipped"]
+    risk = np.full(len(data.label), np.nan)
+    risk[rows] = rung.risk
+    now = plain_of(metrics(data.label[rows], rung.risk, data.subject[rows]))
+    told = {"shipped": ships, "test": {ships: now}, **breakdown(risk, data)}
+    kept = {name: rung.bundle.metrics[name] for name in ("drivers", "represented") if name in rung.bundle.metrics}
+    return replace(rung.bundle, metrics={**kept, **told}, facts={**rung.bundle.facts, "recalibrated": rung.name})
 
 
 def _contest(
@@ -84,6 +99,11 @@ def _contest(
         logistic=trained.contestants["logistic"].risk[rows], groups=data.groups.take(pa.array(rows)),
         incumbent=None if champion is None else champion.risk[rows], explained=explained,
     )  # fmt: skip
+
+
+def _missing(bundle: Bundle) -> list[str]:
+    """The required fields of its card that are empty: all of them where nobody wrote one."""
+    return missing(bundle.prose or Prose())
 
 
 def _levels(data: Examples, name: str, rows: np.ndarray) -> frozenset[str]:

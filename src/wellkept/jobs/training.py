@@ -21,7 +21,8 @@ from wellkept.examples import Examples, examples
 from wellkept.explaining_figures import drivers_figure
 from wellkept.files import sole_writer
 from wellkept.gates import Gate, closed
-from wellkept.jobs.contesting import KEEP, Champion, champion_at, lower_rungs, refit_rung
+from wellkept.jobs.contesting import KEEP, REFIT, Champion, champion_at, lower_rungs, refit_rung, restated
+from wellkept.jobs.documenting import documented, documents
 from wellkept.jobs.ingesting import open_journeys
 from wellkept.jobs.promoting import champion_version, promote, settle
 from wellkept.journeys import Snapshot
@@ -29,6 +30,7 @@ from wellkept.ladder import Rung, lowest_enough
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 from wellkept.progress import Narrator
+from wellkept.prose import prose_beside
 from wellkept.settings import Settings
 from wellkept.spec import Spec, load_spec
 from wellkept.stability import stability
@@ -39,7 +41,8 @@ from wellkept.training import Trained, train
 class Asked:
     """What whoever starts a training says: who signs, why the list may change, which leak tests were looked at.
 
-    `refits` on resampled patients tell how stable the list is; each costs another training.
+    `refits` on resampled patients tell how stable the list is; each costs another training. `synthetic` says that no
+    real person is in the journeys: so do the report and the card.
     """
 
     now: datetime
@@ -47,6 +50,7 @@ class Asked:
     explained: str = ""
     accept: frozenset[str] = frozenset()
     refits: int = 0
+    synthetic: bool = False
 
 
 def train_model(
@@ -67,13 +71,14 @@ def train_model(
     with sole_writer(settings.models / spec.target):
         settle(spec.target, settings)
         key = key_of(snapshot.digest, spec.digest, champion_version(spec.target, settings), str(ladder),
-                     asked.explained, str(asked.refits), *sorted(asked.accept))  # fmt: skip
+                     asked.explained, str(asked.refits), str(asked.synthetic), repr(prose_beside(spec_path)),
+                     *sorted(asked.accept))  # fmt: skip
         folder = folder_of(settings.models, spec.target, key)
         remove_others(folder)
         if folder.exists():
             say(f"{spec.target}: goes on with the candidate that was made before")
         else:
-            _make_candidate(folder, key, spec, snapshot, settings, asked=asked, say=say, ladder=ladder)
+            _make_candidate(folder, key, spec_path, snapshot, settings, asked=asked, say=say, ladder=ladder)
         facts, bundle = read_candidate(folder)
         version = registry.register(folder, mlruns=settings.mlruns)
         if not version:
@@ -110,9 +115,10 @@ def _outcome(target: str, version: str, *, promoted: bool, shut: Sequence[Gate])
 
 
 def _make_candidate(
-    folder: Path, key: str, spec: Spec, snapshot: Snapshot, settings: Settings, *, asked: Asked, say: Narrator,
+    folder: Path, key: str, spec_path: Path, snapshot: Snapshot, settings: Settings, *, asked: Asked, say: Narrator,
     ladder: bool,
 ) -> None:  # fmt: skip
+    spec = load_spec(spec_path)
     say(f"{spec.target}: points, labels and features from version {snapshot.version} of the journeys")
     data = examples(snapshot, spec)
     trained = without_leaks(train(data, spec, say=say), data, spec, snapshot, asked.accept)
@@ -126,14 +132,17 @@ def _make_candidate(
         say(f"{spec.target}: {asked.refits} refits on resampled patients")
         more["stability"] = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
     bundle = replace(bundle, metrics={**bundle.metrics, **more})
+    bundle = documented(bundle, data, snapshot, spec_path, synthetic=asked.synthetic)
     rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
         rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
     chosen = lowest_enough(rungs, data.label[data.test_rows], data.subject[data.test_rows]) or rungs[-1]
+    if chosen.name not in (KEEP, REFIT):
+        chosen = replace(chosen, bundle=restated(chosen, data))
     candidate, figures = _candidate(key, trained, data, snapshot, champion, rungs, chosen)
-    documents = {"decision.json": json.dumps(asdict(candidate), indent=1)}
-    write_candidate(folder, candidate, None if chosen.name == KEEP else chosen.bundle, figures=figures,
-                    documents=documents)  # fmt: skip
+    made = None if chosen.name == KEEP else chosen.bundle
+    written = {"decision.json": json.dumps(asdict(candidate), indent=1), **documents(made or bundle, figures)}
+    write_candidate(folder, candidate, made, figures=figures, documents=written)
 
 
 def _candidate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import subprocess
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from wellkept.bundles import Bundle
 from wellkept.candidates import Facts, read_candidate, safe_name
+from wellkept.provenance import git_commit
 from wellkept.registry.client import mlflow_at, use_experiment
 
 PYFUNC = Path(__file__).with_name("pyfunc.py")
@@ -62,7 +62,7 @@ def _log(mlflow: Any, facts: Facts, bundle: Bundle | None, candidate: Path) -> N
     if bundle is not None:
         mlflow.log_params({**_flat(bundle.spec.model_dump(mode="json")), **bundle.facts})
     digest = {"spec_digest": bundle.spec.digest} if bundle else {}
-    mlflow.set_tags({**digest, **facts.tags, "git_commit": _git_commit(), "decision": facts.decision,
+    mlflow.set_tags({**digest, **facts.tags, "git_commit": git_commit(), "decision": facts.decision,
                      "judged_against": facts.against, **_gate_tags(facts.gates),
                      **{f"{context}_data": digest for context, digest in facts.data.items()}})  # fmt: skip
     datasets = {context: _dataset(digest, PERIODS.get(context, context)) for context, digest in facts.data.items()}
@@ -112,14 +112,6 @@ def _dataset(digest: str, name: str) -> Any:
 
     source = CodeDatasetSource({"mlflow.source.name": "journeys"})
     return MetaDataset(source, name=name, digest=digest[:36])  # type: ignore[abstract]  # it is not, when run
-
-
-def _git_commit() -> str:
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    except OSError:  # there is no git on this machine
-        return "not known"
-    return done.stdout.strip() or "not in a git checkout"
 
 
 def _flat(data: Mapping, prefix: str = "") -> dict[str, str]:
