@@ -98,11 +98,12 @@ def _figures(common: np.ndarray, own: np.ndarray, auroc: np.ndarray) -> np.ndarr
     """Models x refits x FIGURES; `own` has the sums last, `auroc` is that of nobody drawn."""
     events, events_here, others_here = common
     listed, stated, listed_here, found_here, errors, placed_events, placed_others = np.moveaxis(own, -1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a draw without any is left out by `estimate`
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw without any is nan, and left out by `estimate`
         auroc = placed_events / events_here + placed_others / others_here - auroc
         attention, need = listed_here / listed, np.full(listed.shape, events_here / events)
-        return np.stack([auroc, errors / (events_here + others_here), events_here / stated, found_here / events_here,
+        told = np.stack([auroc, errors / (events_here + others_here), events_here / stated, found_here / events_here,
                          attention, need, attention / need], axis=-1)  # fmt: skip
+    return np.where(np.isfinite(told), told, np.nan)
 
 
 def _estimates(value: np.ndarray, drawn: list[np.ndarray]) -> Figures:

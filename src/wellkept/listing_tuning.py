@@ -9,7 +9,7 @@ def tuning_lines(facts: Mapping) -> list[str]:
     """The best settings as a [trees] table, and whether they are better by more than a standard error."""
     value, low, high = (f"{number:+.5f}" for number in facts["improvement"])
     return [
-        f"{facts['target']}: {facts['trials']} trials, {facts['pruned']} given up early, on {facts['rows']} rows of training",
+        f"{facts['target']}: {facts['trials']} trials, {facts['pruned']} given up early; no test row was touched",
         f"log loss out of fold: {facts['own']:.5f} as the TOML says, {facts['best']:.5f} the best trial",
         f"both again on other folds of the patients: {value} [{low} to {high}], below 0 is better",
         "better by more than a standard error: paste this in place of [trees], and train" if facts["better"]
