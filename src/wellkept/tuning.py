@@ -1,7 +1,8 @@
 """Examples and settings of trees in; how well they would do on patients that they never saw, fold by fold, out.
 
 Only rows from before the test period are touched: a setting that was chosen by the test rows could not be judged by
-them. One trial is one setting; where it is hopeless after some folds, the rest is not worth fitting.
+them. (Where all rows have one date there is no test period, every row serves, and that must be said.) One trial is one
+setting; where it is hopeless after some folds, the rest is not worth fitting.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ AS_IT_IS = "as the TOML says"
 def tune(spec_path: Path, journeys: Path, settings: Settings, *, trials: int, say: Narrator) -> dict:
     """Try settings within [tune] until there are `trials` of them, and hold the best beside what the TOML says.
 
-    The best of many trials flatters itself, so both are fitted and judged again on other folds of the patients.
+    The best of many trials flatters itself, so both are fitted and judged again on other folds of the patients. Rows of
+    the test period are never touched; where all rows have one date there is none, and every row serves.
 
     Raises
     ------
@@ -62,7 +63,8 @@ def tune(spec_path: Path, journeys: Path, settings: Settings, *, trials: int, sa
         for _ in say.track(range(trials - len(_done(search))), "trials"):
             _try(search, optuna, on, spec)
             _log(search, run)
-        facts = {"target": spec.target, "study": key, "rows": len(on.rows), **_concluded(search, on, spec, own[-1])}
+        facts = {"target": spec.target, "study": key, "rows": len(on.rows), "test_period": "test" in on.data.role,
+                 **_concluded(search, on, spec, own[-1])}  # fmt: skip
         run.conclude({"log_loss_own": own[-1], "log_loss_best": facts["best"], "improvement": facts["improvement"][0]},
                      facts["changed"])  # fmt: skip
     return facts
