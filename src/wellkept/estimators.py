@@ -126,15 +126,20 @@ def fit_trees(
 
     `start` is the column of shares that boosting starts from, if there is one.
     """
-    settings, begin = _tree_settings(spec.trees, monotone, spec.seed), _start(X, start)
-    members, effects = [], []
-    for k in range(spec.split.folds):
-        rows = outcomes.fold != k
-        margin, own = None if begin is None else begin.log_odds(X[rows]), {**settings, "seed": spec.seed + k}
-        booster, effect = _boosted(X[rows], outcomes.where(rows), margin, own, spec.trees)
-        members.append(booster)
-        effects.append(effect)
-    return Fitted(BoostedTrees(tuple(members), begin), np.mean(effects, axis=0))
+    fitted = [fit_member(k, X, outcomes, monotone, spec, start=start) for k in range(spec.split.folds)]
+    members = tuple(member for trees, _ in fitted for member in trees.members)
+    return Fitted(BoostedTrees(members, fitted[0][0].start), np.mean([effects for _, effects in fitted], axis=0))
+
+
+def fit_member(
+    k: int, X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec, *, start: int | None = None
+) -> tuple[BoostedTrees, np.ndarray]:
+    """The member of `fit_trees` that does not see fold `k`, and what each way of asking adds."""
+    begin, rows = _start(X, start), outcomes.fold != k
+    margin = None if begin is None else begin.log_odds(X[rows])
+    settings = _tree_settings(spec.trees, monotone, spec.seed + k)
+    booster, effects = _boosted(X[rows], outcomes.where(rows), margin, settings, spec.trees)
+    return BoostedTrees((booster,), begin), effects
 
 
 def _start(X: np.ndarray, column: int | None) -> Start | None:

@@ -52,7 +52,9 @@ class LogisticRegression:
 
     def margins(self, X: np.ndarray) -> np.ndarray:
         Z, missing = _standardised(X, self.center, self.scale)
-        return Z @ self.weights.T + missing @ self.missing_weights.T + self.intercepts
+        # einsum, not @: a matrix product gives one row alone other last bits than the same row among many
+        by_value = np.einsum("ij,kj->ik", Z, self.weights)
+        return by_value + np.einsum("ij,kj->ik", missing, self.missing_weights) + self.intercepts
 
     def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
         Z, missing = _standardised(X, self.center, self.scale)
