@@ -26,6 +26,7 @@ STEPS_OF_ASKING = (1.5, 3.0)
 FEWEST, FEWEST_EVENTS = 200, 50  # labels, and events among them, to state O/E and slope
 ERRORS = 4.0  # standard errors beyond which a slope is out: every night looks at it
 YEARS = 2
+FAMILIES = 2  # labels and invitations: fewer than one false alarm in two years from both together
 RAREST = 0.005  # of a way of asking: what training never met counts as so rare
 
 
@@ -57,18 +58,18 @@ def labels_told(outcomes: Outcomes, effects: Mapping[str, float], per_year: floa
     asked_as = np.array([effects.get(mode, 0.0) for mode in outcomes.mode.tolist()])
     p = sigmoid(logit(outcomes.risk) + asked_as)
     modes = [m for m in sorted(set(outcomes.mode.tolist())) if m != UNKNOWN] if effects else []
-    threshold = (1 + len(modes)) * YEARS * max(per_year, 1.0)
+    threshold = FAMILIES * (1 + len(modes)) * YEARS * max(per_year, 1.0)
     yield _level(outcomes, p, np.ones(len(p), bool), "", threshold, "recalibrate")
-    reference = next(iter(effects), "")  # the first: risks are stated as if asked in this way
-    for mode in modes:
-        yield _level(outcomes, p, outcomes.mode == mode, mode, threshold, "recalibrate" if mode == reference else "")
+    for mode in modes:  # of a mode that nothing is added for, the level is the model's own
+        calls_for = "recalibrate" if effects.get(mode, 0.0) == 0 else ""
+        yield _level(outcomes, p, outcomes.mode == mode, mode, threshold, calls_for)
     yield from _slope(outcomes.label, p)
 
 
 def asked_otherwise(mode: np.ndarray, at: np.ndarray, shares: Mapping[str, float], per_year: float) -> Iterator[Finding]:
     """Ways of asking that became commoner or rarer among the invitations, in the order in which they went out."""
     modes = sorted({*shares, *mode.tolist()})
-    threshold = len(modes) * YEARS * max(per_year, 1.0)
+    threshold = FAMILIES * len(modes) * YEARS * max(per_year, 1.0)
     for name in modes:
         p = np.full(len(mode), np.clip(shares.get(name, 0.0), RAREST, 1 - RAREST))
         places = [first_beyond(e, threshold) for e in evidence(mode == name, p, ODDS_OF_ASKING, STEPS_OF_ASKING)]
