@@ -79,7 +79,7 @@ def asked_otherwise(mode: np.ndarray, at: np.ndarray, shares: Mapping[str, float
                     f"(found on {_day(at[since])}): what answers say moves with it; risks stay those of the reference "
                     "way")  # fmt: skip
             yield Finding(4, "asking", says, feature=name, value=round(now, 4), bar=f"evidence {threshold:.0f}",
-                          alarm=True)  # fmt: skip
+                          alarm=True, on=_day(at[since]), after=since + 1)  # fmt: skip
 
 
 def observed_expected(label: np.ndarray, p: np.ndarray, subject: np.ndarray) -> Estimate:
@@ -99,12 +99,12 @@ def _level(
     places = [i for i in (first_beyond(high, threshold), first_beyond(low, threshold)) if i is not None]
     who = f"of answers by {mode}" if mode else "of all labels"
     says = f"O/E {who} {ratio.value:.2f} [{ratio.low:.2f}-{ratio.high:.2f}], {len(label)} since training"
+    on = _day(outcomes.known_at[rows][min(places)]) if places else ""
     if places:
-        says += f"; has left {RATIO[0]} to {RATIO[1]} after {min(places) + 1} of them, on "
-        says += _day(outcomes.known_at[rows][min(places)])
+        says += f"; has left {RATIO[0]} to {RATIO[1]} after {min(places) + 1} of them, on {on}"
     return Finding(4, "observed_expected", says, feature=mode, value=round(ratio.value, 4),
                    bar=f"{RATIO[0]} to {RATIO[1]}, evidence {threshold:.0f}", alarm=bool(places),
-                   calls_for=calls_for if places else "")  # fmt: skip
+                   calls_for=calls_for if places else "", on=on, after=min(places) + 1 if places else None)  # fmt: skip
 
 
 def _slope(label: np.ndarray, p: np.ndarray) -> Iterator[Finding]:

@@ -23,6 +23,8 @@ class Finding:
         Is it beyond its bar?
     calls_for
         One of LADDER, or empty: worth knowing, and nothing that a model could be mended by.
+    on, after
+        Of what was found sequentially: the day, and after how many labels or invitations; else empty and None.
     """
 
     layer: int
@@ -34,6 +36,8 @@ class Finding:
     bar: str = ""
     alarm: bool = False
     calls_for: str = ""
+    on: str = ""
+    after: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Tonight's census and risks beside the sketch in; which inputs moved so that risks move, and where scores went, out.
 
 Layers 1 and 2. An input is held by its *impact*: how much the mean contribution moves, |sum over bins of (share now -
-share then) mean SHAP of the bin|, times the PSI. The bar is a PSI of .2, which is what people call a large shift, times
+share then) mean SHAP of the bin|, times the PSI (up to 1). The bar is a PSI of .2, which is what people call a large shift, times
 ln 1.15, the log-odds at which O/E leaves its tolerance: a vendor who makes all telephone calls longer moves the
 PSI alone. Inputs never call for a new model by themselves: no label from after the change could teach it anything yet;
 and once labels come, layer 4 tells whether the model was wrong.
@@ -16,12 +16,15 @@ import numpy as np
 from wellkept.monitoring.census import Census
 from wellkept.monitoring.distributions import Bins, psi, psi_by_chance, shares
 from wellkept.monitoring.findings import Finding
+from wellkept.monitoring.sketching import CAPACITY
 
 LARGE_PSI = 0.2
+MOST_PSI = 1.0  # beyond it, two distributions are simply others: a feature that is one number a site has a PSI of 5
 TOLERATED = float(np.log(1.15))
 BAR = LARGE_PSI * TOLERATED
 FEWEST = 50
 LISTED = 0.10  # of the list, that moved from one group to others
+ERRORS = 4.0  # standard errors of a share of tonight's list, which every night looks at
 NEW_LEVELS = 0.01  # share of the rows whose category had no bin, beyond training's
 
 
@@ -48,7 +51,8 @@ def moved_scores(risk: np.ndarray, listed: Mapping, sketch: Mapping) -> Iterator
     for dimension, levels in sketch["list"].items():
         for level, then in levels.items():
             share = listed.get(dimension, {}).get(level, 0.0)
-            if abs(share - then) > LISTED:
+            chance = ERRORS * np.sqrt(then * (1 - then) / max(CAPACITY * len(risk), 1))
+            if abs(share - then) > max(LISTED, chance):
                 words = f"{dimension} {level}: {share:.0%} of the list, {then:.0%} in training"
                 yield Finding(2, "list", words, feature=dimension, value=round(share - then, 4),
                               bar=f"within {LISTED:.0%}", alarm=True)  # fmt: skip
@@ -60,7 +64,7 @@ def _moved(
     used = int(((now > 0) | (then > 0)).sum())
     index = max(float(psi(now, then)) - psi_by_chance(used, rows, rows_then), 0.0)
     shift = float((now - then) @ np.array(effect))
-    impact = abs(shift) * index
+    impact = abs(shift) * min(index, MOST_PSI)
     if index <= LARGE_PSI:
         return
     what = f"{name}{f' at {site}' if site else ''}: PSI {index:.2f} moves the mean risk by {shift:+.3f} log-odds"
