@@ -1,4 +1,4 @@
-"""Monitoring held against changes that are known: a unit error, a new telephone vendor, another way of asking; and none.
+"""Monitoring held against changes that are known: a unit error, a new vendor, another way of asking; and none.
 
     python benchmarks/monitoring.py --seeds 20
 
@@ -97,13 +97,15 @@ def _found(each: dict[int, dict]) -> list[str]:
 
 
 def _false_alarms(each: dict[int, dict]) -> str:
-    count, years = sum(len(told["sounded"]) for told in each.values()), sum(told["years"] for told in each.values())
-    return (f"G11 false alarms of the sequential tests: {count} in {years:.0f} undisturbed years, "
-            f"{_per_two_years(each):.2f} in two years; the bar is 1")  # fmt: skip
+    alarms, false = (sum(len(told[key]) for told in each.values()) for key in ("sounded", "falsely"))
+    years = sum(told["years"] for told in each.values())
+    return (f"G11 sequential tests in {years:.0f} undisturbed years: {alarms} alarms, {alarms - false} of them of a "
+            f"model whose O/E is outside the band, {false} false: {_per_two_years(each):.2f} in two years; the bar "
+            "is 1")  # fmt: skip
 
 
 def _per_two_years(each: dict[int, dict]) -> float:
-    return 2 * sum(len(told["sounded"]) for told in each.values()) / sum(told["years"] for told in each.values())
+    return 2 * sum(len(told["falsely"]) for told in each.values()) / sum(told["years"] for told in each.values())
 
 
 def _median(counts: list[int], runs: int) -> float:

@@ -38,7 +38,7 @@ YEAR = 365.25
 
 @dataclass(frozen=True)
 class Night:
-    """Who is scored on some nights: rows with what the model makes of each, by the member that never saw the patient."""
+    """Who is scored on some nights: rows with what the model makes of each, by the member that never saw them."""
 
     points: pa.Table
     table: pa.Table
@@ -133,9 +133,11 @@ def outcomes(snapshot: Snapshot, bundle: Bundle, since: float) -> Outcomes:
     bare = points.select(["subject_id", "prediction_time", "encounter_id"])
     table = FeatureQuery({f.name: f.expression for f in bundle.encoder.features}).run(snapshot, bare)
     subject = points["subject_id"].to_numpy()
-    margin = margins_of(bundle, bundle.encoder.matrix(table), subject, [None] * len(subject)) if len(subject) else []
+    margin = np.zeros(0)
+    if len(subject):
+        margin = margins_of(bundle, bundle.encoder.matrix(table), subject, [None] * len(subject))
     mode = pc.fill_null(points["mode"], UNKNOWN) if spec.asked else pa.array([UNKNOWN] * len(subject))
-    return Outcomes(points["label"].to_numpy().astype(bool), sigmoid(np.array(margin)), subject,
+    return Outcomes(points["label"].to_numpy().astype(bool), sigmoid(margin), subject,
                     np.array(mode.to_pylist(), object), _known_at(points).to_numpy().astype(float))  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from wellkept.history import engine
 from wellkept.jobs.monitoring import monitor
 from wellkept.journeys import Snapshot
 from wellkept.labelling import sql_any_code
-from wellkept.monitoring.answers import labels_told
+from wellkept.monitoring.answers import RATIO, labels_told
 from wellkept.monitoring.findings import NOTHING, Finding, Monitored, blocked_sites
 from wellkept.settings import Settings
 from wellkept.simulator.access_tables import UNIT_ERROR_SITE
@@ -94,12 +94,18 @@ def unit_error(seen: Watched) -> dict[str, Any]:
 
 
 def undisturbed(seen: Watched) -> dict[str, Any]:
-    """Nothing, or nothing that matters, has changed: what is recommended, and what sounded in the labels?"""
+    """Nothing, or nothing that matters, has changed: what is recommended, and what sounded in labels and invitations?
+
+    A model that was trained on few answers can be off by more than the band without any change: its alarm is right. One
+    is false where O/E over all the time lies in the band.
+    """
     told = [seen.at(FIRST_NIGHT + timedelta(days=days)) for days in NIGHTS]
     wrong = [m.says for m in told if m.recommendation != NOTHING]
     last = seen.at(seen.snapshot.observed_until)
-    sounded = [f.says for f in last.findings if f.layer == 4 and f.on]
-    return {"recommended": [m.recommendation for m in told], "wrong": wrong, "sounded": sounded,
+    sounded = [f for f in last.findings if f.layer == 4 and f.on]
+    falsely = [f.says for f in sounded if f.what == "asking" or RATIO[0] <= (f.value or 0) <= RATIO[1]]
+    return {"recommended": [m.recommendation for m in told], "wrong": wrong, "sounded": [f.says for f in sounded],
+            "falsely": falsely,
             "years": (seen.snapshot.observed_until - CHANGE).days / 365.25,
             "inputs": max((f.value or 0 for m in told for f in m.findings if f.what == "inputs"), default=0),
             "holds": not wrong}  # fmt: skip

@@ -41,7 +41,8 @@ def _score(chosen: argparse.Namespace) -> None:
     run = jobs.score_population(snapshot, bundles, chosen.as_of, chosen.out, narrate=Narrator(), settings=settings,
                                 accept=frozenset(chosen.accept), again=chosen.again)
     counts = ", ".join(f"{rows} by {target}" for target, rows in run.rows.items())
-    show({"folder": str(run.folder), "rows": run.rows}, f"scored {counts}: {run.folder}", as_json=chosen.json)
+    facts = {"folder": str(run.folder), "rows": run.rows, "held": run.held}
+    show(facts, f"scored {counts}: {run.folder}", as_json=chosen.json)
 
 
 def _monitor(chosen: argparse.Namespace) -> int:

@@ -9,6 +9,6 @@ from wellkept.jobs.training import Asked, bundle_of, find_leaks, train_model, wi
 
 __all__ = [
     "Asked", "ScoringRun", "bundle_of", "bundles_in_service", "champion_version", "documented", "documents",
-    "find_leaks", "land", "monitor", "open_journeys", "promote", "read_batch", "report_facts", "rollback", "score_population",
-    "settle", "train_model", "versions_of", "without_leaks",
+    "find_leaks", "land", "monitor", "open_journeys", "promote", "read_batch", "report_facts", "rollback",
+    "score_population", "settle", "train_model", "versions_of", "without_leaks",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -32,14 +32,14 @@ def monitor(snapshot: Snapshot, bundles: Sequence[Bundle], as_of: datetime | Non
 def findings(seen: Snapshot, bundle: Bundle) -> Iterator[Finding]:
     """All layers of one model, as of the end of what was seen."""
     if bundle.sketch is None:
-        yield Finding(0, "sketch", "this model was trained without a sketch of its nights: layers 0 to 3 cannot be told; "
-                      "train it again")  # fmt: skip
+        yield Finding(0, "sketch", "this model was trained without a sketch of its nights: layers 0 to 3 cannot be "
+                      "told; train it again")  # fmt: skip
     else:
         yield from _sites(seen, bundle)
         yield from _night(seen, bundle, bundle.sketch)
     yield from _labels(seen, bundle)
-    yield Finding(5, "decisions", "no outcomes of outreach are recorded yet: nothing is known of acceptance, completion, "
-                  "overrides or harm")  # fmt: skip
+    yield Finding(5, "decisions", "no outcomes of outreach are recorded yet: nothing is known of acceptance, "
+                  "completion, overrides or harm")  # fmt: skip
 
 
 def census_of(bundle: Bundle) -> Census | None:
@@ -64,7 +64,7 @@ def _sites(seen: Snapshot, bundle: Bundle) -> Iterator[Finding]:
         yield from quiet_sites(nights.visits(seen, bundle, seen.observed_until), rates)
 
 
-def _night(seen: Snapshot, bundle: Bundle, sketch: dict) -> Iterator[Finding]:
+def _night(seen: Snapshot, bundle: Bundle, sketch: Mapping) -> Iterator[Finding]:
     """Layers 0 to 3 of whoever would be scored."""
     night, census = nights.tonight(seen, bundle, seen.observed_until), census_of(bundle)
     if night is None or census is None:
@@ -79,7 +79,7 @@ def _night(seen: Snapshot, bundle: Bundle, sketch: dict) -> Iterator[Finding]:
     yield from without_labels(night.risk, sketch["risk"])
 
 
-def _common(groups: pa.Table, sketch: dict) -> pa.Table:
+def _common(groups: pa.Table, sketch: Mapping) -> pa.Table:
     return groups.select([name for name in groups.column_names if name in sketch["list"]])
 
 

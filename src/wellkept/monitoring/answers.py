@@ -66,7 +66,9 @@ def labels_told(outcomes: Outcomes, effects: Mapping[str, float], per_year: floa
     yield from _slope(outcomes.label, p)
 
 
-def asked_otherwise(mode: np.ndarray, at: np.ndarray, shares: Mapping[str, float], per_year: float) -> Iterator[Finding]:
+def asked_otherwise(
+    mode: np.ndarray, at: np.ndarray, shares: Mapping[str, float], per_year: float
+) -> Iterator[Finding]:
     """Ways of asking that became commoner or rarer among the invitations, in the order in which they went out."""
     modes = sorted({*shares, *mode.tolist()})
     threshold = FAMILIES * len(modes) * YEARS * max(per_year, 1.0)
@@ -75,9 +77,9 @@ def asked_otherwise(mode: np.ndarray, at: np.ndarray, shares: Mapping[str, float
         places = [first_beyond(e, threshold) for e in evidence(mode == name, p, ODDS_OF_ASKING, STEPS_OF_ASKING)]
         if found := [i for i in places if i is not None]:
             since, now = min(found), float(np.mean(mode[min(found) :] == name))
-            says = (f"{name} is the way of asking in {now:.0%} of the invitations, {shares.get(name, 0):.0%} in training "
-                    f"(found on {_day(at[since])}): what answers say moves with it; risks stay those of the reference "
-                    "way")  # fmt: skip
+            says = (f"{name} is the way of asking in {now:.0%} of the invitations, {shares.get(name, 0):.0%} in "
+                    f"training (found on {_day(at[since])}): what answers say moves with it; risks stay those of the "
+                    "reference way")  # fmt: skip
             yield Finding(4, "asking", says, feature=name, value=round(now, 4), bar=f"evidence {threshold:.0f}",
                           alarm=True, on=_day(at[since]), after=since + 1)  # fmt: skip
 

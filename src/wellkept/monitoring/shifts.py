@@ -1,10 +1,10 @@
 """Tonight's census and risks beside the sketch in; which inputs moved so that risks move, and where scores went, out.
 
 Layers 1 and 2. An input is held by its *impact*: how much the mean contribution moves, |sum over bins of (share now -
-share then) mean SHAP of the bin|, times the PSI (up to 1). The bar is a PSI of .2, which is what people call a large shift, times
-ln 1.15, the log-odds at which O/E leaves its tolerance: a vendor who makes all telephone calls longer moves the
-PSI alone. Inputs never call for a new model by themselves: no label from after the change could teach it anything yet;
-and once labels come, layer 4 tells whether the model was wrong.
+share then) mean SHAP of the bin|, times the PSI (up to 1). The bar is a PSI of .2, which is what people call a large
+shift, times ln 1.15, the log-odds at which O/E leaves its tolerance: a vendor who makes all telephone calls longer
+moves the PSI alone. Inputs never call for a new model by themselves: no label from after the change could teach it
+anything yet; and once labels come, layer 4 tells whether the model was wrong.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ def units_of_features(census: Census, features: Sequence[Feature], sketch: Mappi
             if -_distance(census, sketch, site, feature, last_only=True) > bar and known[site][0] < known[site][1]:
                 yield _known(site, feature.name, *known[site])
         if is_measured(feature):
-            medians = {s: (census.median(feature.name, s), sketch["sites"][s]["features"][feature.name].get("median", 0))
-                       for s in sites}  # fmt: skip
+            kept = {s: sketch["sites"][s]["features"][feature.name].get("median", 0) for s in sites}
+            medians = {s: (census.median(feature.name, s), then) for s, then in kept.items()}
             for site, (own, beside) in _left(medians).items():
                 if abs(_distance(census, sketch, site, feature)) > bar:
                     yield _unit(site, feature.name, own, beside, "among tonight's patients")
@@ -99,7 +99,7 @@ def quiet_sites(visits: Mapping[str, tuple[int, float]], reference: Mapping) -> 
 def _odd_sites(
     site: np.ndarray, ratio: np.ndarray, kept: Mapping, chance: float
 ) -> Iterator[tuple[str, float, float]]:
-    """Site, and its median over its own and over that beside the others', where both are beyond the factor and chance."""
+    """Site, and its median over its own and beside the others', where both are beyond the factor and chance."""
     for name in sorted(set(site.tolist())):
         if name == UNKNOWN:
             continue

@@ -78,7 +78,7 @@ def sketch_of(encoder: Encoder, reference: Reference) -> dict:
 
 
 def list_shares(risk: np.ndarray, groups: pa.Table) -> dict[str, dict[str, float]]:
-    """Dimension -> level -> its share of the CAPACITY of highest risks; levels of fewer than FEWEST rows are left out."""
+    """Dimension -> level -> its share of the CAPACITY of highest risks, without levels of fewer than FEWEST rows."""
     listed = acted_rows(risk, CAPACITY)
     found: dict[str, dict[str, float]] = {}
     for name in groups.column_names:
@@ -139,7 +139,7 @@ def _site(census: Census, site: str, encoder: Encoder) -> dict:
 
 
 def _effects(reference: Reference, bins: Bins, column: int, name: str) -> list[float]:
-    """Mean contribution in each bin, log-odds; of a bin without rows, the mean of all: moving there counts as nothing."""
+    """Mean contribution in each bin, log-odds; of a bin without rows, the mean of all: moving there is nothing."""
     place = bins.places(reference.table[name].take(pa.array(reference.sampled)))
     contribution = reference.contributions[:, column].astype(float)
     count = np.bincount(place, minlength=bins.count)
