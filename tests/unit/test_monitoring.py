@@ -210,6 +210,15 @@ def test_psi_of_equal_data_is_zero_in_any_order(numbers, random) -> None:
     assert quantile_bins(shuffled) == quantile_bins(column)
 
 
+@settings(max_examples=50, deadline=None)
+@given(*[st.lists(st.floats(-50, 50, width=16) | st.none(), min_size=1, max_size=40) for _ in range(2)])
+def test_psi_of_sorted_columns_is_that_of_each_values_place(then, now) -> None:
+    before, after = (np.array([np.nan if n is None else n for n in numbers], np.float32) for numbers in (then, now))
+    made = quantile_bins(before)
+    p, q = (np.bincount(made.of_numbers(v), minlength=made.count) / len(v) for v in (before, after))
+    assert psi_of_columns(before[:, None], after[:, None]) == pytest.approx([psi(q, p)])
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.lists(st.floats(0, 1), min_size=2, max_size=8))
 def test_psi_is_never_negative_and_the_same_both_ways(now, before) -> None:
