@@ -37,7 +37,7 @@ from wellkept.training import train
 START = datetime(2022, 1, 1, tzinfo=UTC)
 CHANGE = START + timedelta(days=FROM_DAY)
 FIRST_NIGHT = START + timedelta(days=int(FROM_DAY) + 1, hours=10)  # the first day is over, and clinics lie west of UTC
-NIGHTS = (0.0, 1.0, 7.0, 28.0, 91.0, 182.0, 364.0)  # days after the first night that are looked at as well
+NIGHTS = (0, 7, 28, 91, 182, 364)  # days after the first night that are looked at as well
 ANSWERS = "SURVEY//NPS"
 SITE = f"site-{UNIT_ERROR_SITE + 1:02d}"
 
@@ -99,7 +99,8 @@ def undisturbed(seen: Watched) -> dict[str, Any]:
     A model that was trained on few answers can be off by more than the band without any change: its alarm is right. One
     is false where O/E over all the time lies in the band.
     """
-    told = [seen.at(FIRST_NIGHT + timedelta(days=days)) for days in NIGHTS]
+    moments = [FIRST_NIGHT + timedelta(days=days) for days in NIGHTS]
+    told = [seen.at(moment) for moment in moments if moment <= seen.snapshot.observed_until]
     wrong = [m.says for m in told if m.recommendation != NOTHING]
     last = seen.at(seen.snapshot.observed_until)
     sounded = [f for f in last.findings if f.layer == 4 and f.on]
