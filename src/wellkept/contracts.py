@@ -142,7 +142,24 @@ REASONS = Table(
     ),
 )
 
-TABLES = (EVENTS, POINTS, LABELS, SCORES, REASONS)
+RECOMMENDATIONS = Table(
+    "recommendations",
+    (
+        *POINTS.columns,
+        Column("rank", pa.int32(), "1 is what is owed or worth most"),
+        Column("intervention", pa.string(), "what to do, by its name in the catalogue"),
+        Column("title", pa.string(), "what to do, in words"),
+        Column("because", pa.string(), "the fact in the record that it answers"),
+        Column("script", pa.string(), "how to begin"),
+        Column("roles", pa.string(), "who may do it"),
+        Column("minutes", pa.float32(), "of their time; 0 is a machine's", unit="min"),
+        Column("due_at", TIME, "by when it should be done"),
+        Column("grade", pa.string(), "on what evidence: assumed, what-if, observational or randomised"),
+        Column("others", pa.string(), "up to two other steps that make sense, the better first"),
+    ),
+)
+
+TABLES = (EVENTS, POINTS, LABELS, SCORES, REASONS, RECOMMENDATIONS)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def add(verbs: Any) -> None:
     """score, monitor."""
     score = verb(verbs, "score", _score, "score everybody as of one moment, with reasons")
     score.add_argument("--journeys", type=Path, required=True, metavar="DIR")
-    score.add_argument("--as-of", type=_moment, required=True, metavar="TIME", help="2026-01-31T02:00:00Z")
+    score.add_argument("--as-of", type=moment, required=True, metavar="TIME", help="2026-01-31T02:00:00Z")
     score.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder with one folder a run")
     score.add_argument("--target", action="append", default=[], help="only this target (may be repeated)")
     score.add_argument("--again", default="", metavar="REASON",
@@ -59,7 +59,7 @@ def _monitor(chosen: argparse.Namespace) -> int:
     return 0 if all(monitored.recommendation == NOTHING for monitored in told) else SOMETHING_TO_DO
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
