@@ -26,7 +26,7 @@ def add(verbs: Any) -> None:
     monitor = verb(verbs, "monitor", _monitor, "say of each model in service whether something is to be done; "
                    "exit code 0: nothing, 10: something")  # fmt: skip
     monitor.add_argument("--journeys", type=Path, required=True, metavar="DIR")
-    monitor.add_argument("--as-of", type=_moment, metavar="TIME", help="by default all that is known")
+    monitor.add_argument("--as-of", type=moment, metavar="TIME", help="by default all that is known")
     monitor.add_argument("--target", action="append", default=[], help="only this target (may be repeated)")
 
 
