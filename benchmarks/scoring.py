@@ -57,7 +57,8 @@ def make(chosen: argparse.Namespace) -> None:
     from wellkept.encoding import fit_encoder
     from wellkept.estimators import fit_trees
     from wellkept.examples import fold_of
-    from wellkept.learning import Outcomes
+    from wellkept.learning import Outcomes, own_margin
+    from wellkept.uncertainty import fit_uncertainty
 
     random = np.random.default_rng(3)
     features = _features()
@@ -69,8 +70,10 @@ def make(chosen: argparse.Namespace) -> None:
     spec = _spec()
     fold = fold_of(np.arange(TRAINING), FOLDS, spec.seed)
     trees = fit_trees(X, Outcomes(label, np.ones(TRAINING), fold), encoder.monotone, spec).estimator
-    bundle = Bundle(spec, encoder, trees, slope=1.05, intercept=-0.02, reference_rate=float(label.mean()), facts={},
-                    metrics={}, profile=encoder.profile(table))  # fmt: skip
+    line, margin = (1.05, -0.02), own_margin(trees, X, fold)
+    unsure = fit_uncertainty(trees.margins(X), label=label, margin=margin, subject=np.arange(TRAINING), line=line)
+    bundle = Bundle(spec, encoder, trees, *line, unsure, reference_rate=float(label.mean()), facts={}, metrics={},
+                    profile=encoder.profile(table))  # fmt: skip
     write_bundle(bundle, chosen.folder / "bundle")
     with pq.ParquetWriter(chosen.folder / "features.parquet", _population(random, 0, 1).schema) as writer:
         for start in range(0, chosen.rows, CHUNK):
@@ -218,7 +221,7 @@ def _stopwatch(stages: Counter) -> Iterator[None]:
     from wellkept.bundles import Bundle
     from wellkept.encoding import Encoder
 
-    places = {"matrix": (Encoder, "matrix"), "contributions": (Bundle, "contributions"), "margin": (Bundle, "margin"),
+    places = {"matrix": (Encoder, "matrix"), "contributions": (Bundle, "explained"), "margin": (Bundle, "stated"),
               "reasons": (scoring, "reasons")}  # fmt: skip
     with ExitStack() as stack:
         for stage, (owner, name) in places.items():

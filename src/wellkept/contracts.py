@@ -120,6 +120,8 @@ SCORES = Table(
         *POINTS.columns,
         Column("target", pa.string(), "what is predicted"),
         Column("risk", pa.float32(), "calibrated probability", unit="probability"),
+        Column("risk_low", pa.float32(), "the risk of patients who look like this one: 95 % interval", "probability"),
+        Column("risk_high", pa.float32(), "its upper end", "probability"),
         Column("reference_rate", pa.float32(), "how often it came true where the risk was calibrated", "probability"),
         Column("margin", pa.float32(), "the model's output that the contributions add up to", "log-odds"),
         Column("expected_nps", pa.float32(), "P(promoter) - P(detractor)", null="no second head", optional=True),

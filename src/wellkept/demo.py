@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from wellkept import jobs
 from wellkept.errors import SpecRefused
 from wellkept.listing import gate_lines, recommendation_lines, report_lines
+from wellkept.natural import in_words, with_interval
 from wellkept.progress import Narrator
 from wellkept.recommending import Budget
 from wellkept.settings import Settings
@@ -74,7 +75,7 @@ def _worst(run: Path, served: tuple[str, ...]) -> list[str]:
     for row in first.to_pylist():
         mine = pc.equal(scores["subject_id"], row["subject_id"])
         risks = {r["target"]: r for r in scores.filter(mine).to_pylist()}
-        said = [f"{t} {_in_100(r['risk'])} (usual {_in_100(r['reference_rate'])})" for t, r in risks.items()]
+        said = [f"{t} {_told(r)}" for t, r in risks.items()]
         said += [f"{t} not asked: nobody expects them back by a deadline" for t in served if t not in risks]
         lines.append(f"  patient {row['subject_id']}: {'; '.join(said)}")
         why = reasons.filter(pc.and_(pc.equal(reasons["subject_id"], row["subject_id"]),
@@ -84,8 +85,10 @@ def _worst(run: Path, served: tuple[str, ...]) -> list[str]:
     return [*lines, ""]
 
 
-def _in_100(risk: float) -> str:
-    return f"{round(risk * 100)} in 100"
+def _told(score: dict) -> str:
+    """One risk with its interval, and what is usual."""
+    risk = with_interval(score["risk"], score["risk_low"], score["risk_high"])
+    return f"{risk} (usual: {in_words(score['reference_rate'])})"
 
 
 def _next(folder: Path, run: jobs.ScoringRun, settings: Settings) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -54,18 +54,20 @@ class BoostedTrees:
         from_start = 0.0 if self.start is None else self.start.log_odds(X)[:, None]
         return np.stack(margins, axis=1).astype(float) + from_start
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(X), self.columns + 1), np.float32)
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
         if len(X) == 0:
-            return total
+            yield np.zeros((0, self.columns + 1), np.float32)
+            return
         matrix = xgboost.DMatrix(X, nthread=available_threads())
         for member in self.members:
-            total += member.predict(matrix, pred_contribs=True)
-        total /= np.float32(len(self.members))
+            yield self._from_start(member.predict(matrix, pred_contribs=True), X)
+
+    def _from_start(self, contributions: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """With what boosting starts from, which is the same for every member."""
         if self.start is not None:
-            total[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
-            total[:, -1] += np.float32(self.start.mean)
-        return total
+            contributions[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
+            contributions[:, -1] += np.float32(self.start.mean)
+        return contributions
 
     def files(self) -> dict[str, bytes]:
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}
@@ -101,15 +103,20 @@ def fit_trees(
 
     `start` is the column of shares that boosting starts from, if there is one.
     """
-    settings, begin = _tree_settings(spec.trees, monotone, spec.seed), _start(X, start)
-    members, effects = [], []
-    for k in range(spec.split.folds):
-        rows = outcomes.fold != k
-        margin, own = None if begin is None else begin.log_odds(X[rows]), {**settings, "seed": spec.seed + k}
-        booster, effect = _boosted(X[rows], outcomes.where(rows), margin, own, spec.trees)
-        members.append(booster)
-        effects.append(effect)
-    return Fitted(BoostedTrees(tuple(members), begin), np.mean(effects, axis=0))
+    fitted = [fit_member(k, X, outcomes, monotone, spec, start=start) for k in range(spec.split.folds)]
+    members = tuple(member for trees, _ in fitted for member in trees.members)
+    return Fitted(BoostedTrees(members, fitted[0][0].start), np.mean([effects for _, effects in fitted], axis=0))
+
+
+def fit_member(
+    k: int, X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec, *, start: int | None = None
+) -> tuple[BoostedTrees, np.ndarray]:
+    """The member of `fit_trees` that does not see fold `k`, and what each way of asking adds."""
+    begin, rows = _start(X, start), outcomes.fold != k
+    margin = None if begin is None else begin.log_odds(X[rows])
+    settings = _tree_settings(spec.trees, monotone, spec.seed + k)
+    booster, effects = _boosted(X[rows], outcomes.where(rows), margin, settings, spec.trees)
+    return BoostedTrees((booster,), begin), effects
 
 
 def _start(X: np.ndarray, column: int | None) -> Start | None:

@@ -6,6 +6,7 @@ of a patient's own fold never saw that patient, so it can judge them honestly; a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -24,8 +25,8 @@ class Estimator(Protocol):
         """Rows x members, log-odds, float64."""
         ...
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Rows x (columns + 1), the members' mean; the last column is the bias; they add up to the mean margin."""
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """One member after the other: rows x (columns + 1), which add up to its margin; the last column is the bias."""
         ...
 
     def files(self) -> dict[str, bytes]:

@@ -51,14 +51,16 @@ class LogisticRegression:
 
     def margins(self, X: np.ndarray) -> np.ndarray:
         Z, missing = _standardised(X, self.center, self.scale)
-        return Z @ self.weights.T + missing @ self.missing_weights.T + self.intercepts
+        # einsum, not @: a matrix product gives one row alone other last bits than the same row among many
+        by_value = np.einsum("ij,kj->ik", Z, self.weights)
+        return by_value + np.einsum("ij,kj->ik", missing, self.missing_weights) + self.intercepts
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
         Z, missing = _standardised(X, self.center, self.scale)
-        weights, missing_weights = self.weights.mean(0), self.missing_weights.mean(0)
-        bias = self.intercepts.mean() + self.missing_share @ missing_weights
-        return np.column_stack([Z * weights + (missing - self.missing_share) * missing_weights,
-                                np.full(len(X), bias)])
+        missing -= self.missing_share
+        for weight, of_missing, intercept in zip(self.weights, self.missing_weights, self.intercepts, strict=True):
+            bias = np.full(len(X), intercept + self.missing_share @ of_missing)
+            yield np.column_stack([Z * weight + missing * of_missing, bias])
 
     def files(self) -> dict[str, bytes]:
         plain = {name: getattr(self, name).tolist() for name in PARTS}

@@ -75,20 +75,20 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
         "logistic": logistic_contestant(X, data, spec),
     }
     difference = _difference(contestants, data)
-    kind = spec.estimator if spec.estimator != "best" else ("trees" if _better(difference) else "logistic")
+    kind = spec.estimator if spec.estimator != "best" else ("trees" if is_better(difference) else "logistic")
     say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
         f"[{difference.low:+.4f} to {difference.high:+.4f}] on patients that the judging member never saw")
     reference = float(data.label[data.calibration_rows].mean())
     return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
 
 
-def _better(difference: Estimate) -> bool:
+def is_better(difference: Estimate) -> bool:
     """Is the loss lower by more than a standard error? Else the simpler model ships (Breiman et al. 1984)."""
     standard_error = (difference.high - difference.low) / (2 * 1.96)
     return difference.value < -standard_error
 
 
-def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
+def outcomes_of(data: Examples, rows: np.ndarray) -> Outcomes:
     """What a contestant learns from on these rows.
 
     Answers count as 1/sqrt(answers of the patient): many of one patient are not as many patients. Where the number of
@@ -101,18 +101,22 @@ def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
     return replace(everything.where(rows), weight=weight)
 
 
+def start_of(encoder: Encoder) -> int | None:
+    """The column that trees start from: the clock's, where there is one."""
+    return next((at for at, (i, _) in enumerate(encoder.columns) if encoder.features[i].name == CLOCK), None)
+
+
 def trees_contestant(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Contestant:
     """Boosted trees on the encoder's matrix, calibrated; they start from the clock where there is one."""
     rows = data.fitted_rows
-    start = next((at for at, (i, _) in enumerate(encoder.columns) if encoder.features[i].name == CLOCK), None)
-    fitted = fit_trees(X[rows], _outcomes(data, rows), encoder.monotone, spec, start=start)
+    fitted = fit_trees(X[rows], outcomes_of(data, rows), encoder.monotone, spec, start=start_of(encoder))
     return _calibrated(fitted, X, data, spec)
 
 
 def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
     """Logistic regression on the matrix, calibrated."""
     rows = data.fitted_rows
-    return _calibrated(fit_logistic(X[rows], _outcomes(data, rows), spec.split.folds, spec.logistic), X, data, spec)
+    return _calibrated(fit_logistic(X[rows], outcomes_of(data, rows), spec.split.folds, spec.logistic), X, data, spec)
 
 
 def _calibrated(fitted: Fitted, X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
