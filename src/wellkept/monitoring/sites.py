@@ -38,7 +38,7 @@ def units_of_arrivals(arrived: pa.Table, reference: Mapping) -> Iterator[Finding
     """
     code, site = (np.array(arrived[name].to_pylist(), object) for name in ("code", "site"))
     value, age = (arrived[name].to_numpy().astype(float) for name in ("value", "age_days"))
-    tests = sum(len(kept["sites"]) * len(kept["tails"]) * 2 for kept in reference.values()) * len(WINDOWS)
+    tests = sum(2 * len(s["tails"]) for kept in reference.values() for s in kept["sites"].values()) * len(WINDOWS)
     for name, kept in reference.items():
         of_code = np.isin(site, list(kept["sites"])) & (code == name)
         usual = np.array([kept["sites"][s]["median"] for s in site[of_code]])
@@ -107,14 +107,15 @@ def _odd_sites(
         own = float(np.median(mine))
         beside = own - (float(np.median(others)) if len(others) else 0.0)
         if min(abs(own), abs(beside)) > np.log(FACTOR) and own * beside > 0 and (
-            _by_chance(mine - (own - beside), kept) < chance
+            max(_by_chance(mine - shift, kept["sites"][name]) for shift in (0.0, own - beside)) < chance
         ):
             yield name, float(np.exp(own)), float(np.exp(beside))
 
 
 def _by_chance(ratio: np.ndarray, kept: Mapping) -> float:
     """The least chance, over the reference's quantiles, to find so many values beyond one of them."""
-    n, tails, quantiles = len(ratio), np.array(kept["tails"]), np.array(kept["quantiles"])
+    ratio = np.round(ratio, 3)  # no finer than the quantiles were kept: equal numbers must count as equal
+    n, tails, quantiles = len(ratio), np.array(kept["tails"]), np.round(kept["quantiles"], 3)
     below = (ratio[:, None] < quantiles).sum(axis=0)
     above = (ratio[:, None] > quantiles).sum(axis=0)
     return float(min(binom.sf(below - 1, n, tails).min(), binom.sf(above - 1, n, 1 - tails).min()))

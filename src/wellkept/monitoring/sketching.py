@@ -107,18 +107,17 @@ def plain_arrivals(values: pa.Table, days: float) -> dict:
 
 
 def _around_medians(site: np.ndarray, value: np.ndarray, days: float) -> dict:
-    ratios, sites = [], {}
+    """Each site by its own quantiles: whole numbers of days around one median are not those around another."""
+    sites = {}
     for name in np.unique(site).tolist():
         of_site = value[site == name]
         if len(of_site) >= FEWEST:
             median = rounded(float(np.median(of_site)))
-            sites[name] = {"median": median, "per_day": rounded(len(of_site) / days)}
-            ratios.append(np.log(of_site / median))
-    if not sites:
-        return {}
-    around = np.concatenate(ratios)
-    kept = [q for q in TAILS if min(q, 1 - q) * len(around) >= FEWEST_BEYOND]
-    return {"tails": kept, "quantiles": [rounded(x) for x in np.quantile(around, kept).tolist()], "sites": sites}
+            tails = [q for q in TAILS if min(q, 1 - q) * len(of_site) >= FEWEST_BEYOND]
+            around = np.quantile(np.log(of_site / median), tails).tolist()
+            sites[name] = {"median": median, "per_day": rounded(len(of_site) / days), "tails": tails,
+                           "quantiles": [rounded(x) for x in around]}  # fmt: skip
+    return {"sites": sites} if sites else {}
 
 
 def _bins(is_text: bool, column: pa.ChunkedArray, levels: tuple[str, ...]) -> Bins:
