@@ -34,12 +34,13 @@ from wellkept.encoding import Encoder
 from wellkept.errors import BundleRefused, InputRefused
 from wellkept.estimators import estimator_from
 from wellkept.golden import GOLDEN_ROWS, alike, golden_matrix, golden_rows, listed
-from wellkept.learning import Estimator
+from wellkept.learning import Estimator, Explained
 from wellkept.prose import Prose
 from wellkept.spec import Spec
-from wellkept.topics import mean_and_agreement, topic_of
+from wellkept.topics import topic_of
 from wellkept.uncertainty import Uncertainty
 
+ADDITIVE = 1e-5  # of a margin: contributions are float32
 LONGEST_POINTER = 100
 CONTRACT = ("encoder.json", "spec.json")  # a model means nothing with another's features
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -109,7 +110,10 @@ class Bundle:
 
     def stated(self, X: np.ndarray) -> Stated:
         """All that is stated of these rows."""
-        members = self.estimator.margins(X)
+        return self.stated_of(self.estimator.margins(X))
+
+    def stated_of(self, members: np.ndarray) -> Stated:
+        """The same from the members' margins, rows x members, which `explained` gives too."""
         mean, width = members.mean(axis=1), self.uncertainty.half_width(members, self.slope)
         margin = self.slope * mean + self.intercept
         risk, low, high = sigmoid(margin), sigmoid(margin - width), sigmoid(margin + width)
@@ -128,26 +132,27 @@ class Bundle:
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """What each feature adds to the calibrated log-odds; the last column is the bias."""
-        return self.explained(X)[0]
+        return self.explained(X).contributions
 
-    def explained(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What each feature adds to the calibrated log-odds, and how far the members agree about it.
+    def explained(self, X: np.ndarray) -> Explained:
+        """What each feature adds to the calibrated log-odds, how far the members agree, and the members' margins.
 
         Columns of one category are added up: SHAP values are additive, so the sum is the category's.
 
         Returns
         -------
-        Rows x (features + 1), float32, the bias in the last column: a row adds up to its margin. And rows x topics,
-        float32: which share of the members gives the topic its sign.
+        Contributions, rows x (features + 1), float32, the bias in the last column: a row adds up to its margin.
+        Agreement, rows x topics, float32: which share of the members gives the topic its sign. Margins, rows x members,
+        as the estimator gives them: not calibrated.
         """
         feature = self.encoder.feature_of_column
         starts = np.flatnonzero(np.diff(feature, prepend=-1, append=len(self.encoder.features)))
         topic = topic_of(self.encoder.features)[feature]
-        by_column, agreement = mean_and_agreement(self.estimator.member_contributions(X), topic)
-        total = np.add.reduceat(by_column, starts, axis=1)
+        told = self.estimator.explained(X, topic)
+        total = np.add.reduceat(told.contributions, starts, axis=1)
         total *= total.dtype.type(self.slope)
         total[:, -1] += total.dtype.type(self.intercept)
-        return total.astype(np.float32, copy=False), agreement
+        return told._replace(contributions=total.astype(np.float32, copy=False))
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> Path:
@@ -199,6 +204,7 @@ def load_bundle(folder: Path) -> Bundle:
     _check_contract(bundle, belongs_with, files, folder)
     if not alike(_golden_answers(bundle, rows, folder), expected):
         raise BundleRefused("golden_rows", f"{shown(folder)} does not give the risks that it gave when it was written")
+    _check_explained(bundle, rows, folder)
     return bundle
 
 
@@ -268,6 +274,15 @@ def _check_contract(bundle: Bundle, belongs_with: Mapping, files: Mapping[str, b
                             f"its features and vocabularies give {len(bundle.encoder.columns)}")  # fmt: skip
     if set(bundle.profile) != {f.name for f in bundle.encoder.features}:
         raise BundleRefused("feature_contract", f"{shown(folder / 'model.json')} profiles other features")
+
+
+def _check_explained(bundle: Bundle, rows: Mapping[str, list], folder: Path) -> None:
+    """Reasons are of the risk that is stated; and whatever they need is ready before anybody asks for them."""
+    X = golden_matrix(bundle.encoder, rows)
+    told, margin = bundle.explained(X), bundle.margin(X)
+    others = np.array([bundle.stated_of(told.margins).margin, told.contributions.sum(axis=1)])
+    if not (np.abs(others - margin) <= ADDITIVE * (1 + np.abs(margin))).all():
+        raise BundleRefused("golden_rows", f"{shown(folder)} gives contributions that do not add up to its risks")
 
 
 def _golden_answers(bundle: Bundle, rows: Mapping[str, list], folder: Path) -> dict[str, list | None]:

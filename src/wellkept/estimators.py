@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import xgboost
 
 from wellkept.calibrating import logit
 from wellkept.grading import GradedLoss
-from wellkept.learning import Estimator, Fitted, Outcomes
+from wellkept.learning import Estimator, Explained, Fitted, Outcomes
 from wellkept.logistic import read_logistic
+from wellkept.patterns import Program
 from wellkept.spec import Spec, Trees
 from wellkept.threads import available_threads
+from wellkept.topics import mean_and_agreement
+from wellkept.walking import program_of, walked
 
 SUREST = 0.999  # a share that boosting starts from lies within .001 and this
 
@@ -36,7 +40,9 @@ class Start:
 class BoostedTrees:
     """XGBoost boosters; contributions are its exact TreeSHAP values (path-dependent; Lundberg et al. 2020).
 
-    What they start from is linear, so its own exact contribution is how far it lies from its mean.
+    What they start from is linear, so its own exact contribution is how far it lies from its mean. `explained` looks
+    contributions up in tables (docs/explaining.md) and gives the bits of `margins`, which asks XGBoost; where boosters
+    do not fit into tables or there is no numba, XGBoost is asked for both.
     """
 
     members: tuple[xgboost.Booster, ...]
@@ -68,6 +74,23 @@ class BoostedTrees:
             contributions[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
             contributions[:, -1] += np.float32(self.start.mean)
         return contributions
+
+    @cached_property
+    def program(self) -> Program | None:
+        """The boosters as tables; None where they do not fit or nothing can walk them."""
+        return program_of(self.members)
+
+    def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
+        if self.program is None:
+            return Explained(*mean_and_agreement(self.member_contributions(X), topic), self.margins(X))
+        start = np.zeros(0) if self.start is None else self.start.log_odds(X)
+        told = walked(self.program, X, topic, start - self._mean, self.start.column if self.start else 0)
+        told.contributions[:, -1] += np.float32(self._mean)
+        return told._replace(margins=told.margins.astype(float) + (start[:, None] if self.start else 0.0))
+
+    @property
+    def _mean(self) -> float:
+        return self.start.mean if self.start else 0.0
 
     def files(self) -> dict[str, bytes]:
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}

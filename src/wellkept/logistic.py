@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from wellkept.learning import Fitted, Outcomes
+from wellkept.learning import Explained, Fitted, Outcomes
 from wellkept.spec import Logistic
+from wellkept.topics import mean_and_agreement
 
 PARTS = ("center", "scale", "missing_share", "weights", "missing_weights", "intercepts")
 ENOUGH_TO_CHOOSE = 20_000  # rows of a fold's others that the penalty is chosen on
@@ -61,6 +62,9 @@ class LogisticRegression:
         for weight, of_missing, intercept in zip(self.weights, self.missing_weights, self.intercepts, strict=True):
             bias = np.full(len(X), intercept + self.missing_share @ of_missing)
             yield np.column_stack([Z * weight + missing * of_missing, bias])
+
+    def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
+        return Explained(*mean_and_agreement(self.member_contributions(X), topic), self.margins(X))
 
     def files(self) -> dict[str, bytes]:
         plain = {name: getattr(self, name).tolist() for name in PARTS}

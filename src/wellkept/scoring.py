@@ -36,8 +36,8 @@ def score(
         Rows x (features + 1), float32, log-odds; a row adds up to the score's margin.
     """
     X = bundle.encoder.matrix(features)
-    contributions, agreement = bundle.explained(X)
-    rows, told = points.num_rows, bundle.stated(X)
+    contributions, agreement, members = bundle.explained(X)
+    rows, told = points.num_rows, bundle.stated_of(members)
     scores = SCORES.check(pa.table({
         **{name: points[name] for name in points.column_names},
         "target": pa.repeat(bundle.target, rows),

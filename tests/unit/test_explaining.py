@@ -114,7 +114,7 @@ def test_a_sentence_holds_the_patients_own_category(channel: str | None, sentenc
 def test_a_row_is_explained_alone_as_in_a_batch_however_the_table_is_cut(chunks: int):
     model, rows = bundle(), 60
     table = values(rows, seed=9)
-    contributions, agreement = model.explained(model.encoder.matrix(table))
+    contributions, agreement, _ = model.explained(model.encoder.matrix(table))
     edges = [i * 60 // chunks for i in range(chunks + 1)]
     cut = pa.concat_tables([table.slice(start, end - start) for start, end in pairwise(edges)])
     batch = reasons(points(rows), "t", model.encoder.features, cut, contributions, agreement=agreement)
