@@ -69,7 +69,7 @@ def with_audited(snapshot: Snapshot, data: Examples, spec: Spec) -> Examples:
     facts = [fact for fact in common if matches(fact.code, spec.audit)]
     made = automatic_features(facts, spec.automatic.windows, snapshot.codes)
     if not made:
-        return data
+        return replace(data, waiting=None)
     columns = FeatureQuery({f.name: f.expression for f in made}).run(snapshot, bare)
     features = pa.table({**dict(zip(data.features.column_names, data.features.columns, strict=True)),
                          **{f.name: columns[f.name] for f in made}})  # fmt: skip
