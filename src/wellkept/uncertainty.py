@@ -10,7 +10,7 @@ become of one person; where labels are answers, of those patients who would answ
 
 A jackknife takes it that the squared error falls as 1/n. What was not learned yet is no noise that members share out:
 theirs falls more slowly, and at n^-0.57 the variance counts 1 / (4 (1.25^0.57 - 1)) times, LEARNED_SLOWLY. That figure
-was set on SYNTHETIC systems, seeds 1 to 3 and 11 to 15, and is no property of one's own data; `benchmarks/coverage.py`
+was set on SYNTHETIC systems, seeds 1 to 3 and 11 to 15, and is no property of one's own data; `benchmarks/covering.py`
 shows it on others.
 """
 

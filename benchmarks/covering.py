@@ -1,6 +1,6 @@
 """Do nominal 95 % intervals hold the truth in 93 to 97 of 100 cases? AUROC, O/E, and the risk of one patient.
 
-    python benchmarks/coverage.py --seeds 20
+    python benchmarks/covering.py --seeds 20
 
 Each seed is a SYNTHETIC system of `patients` and of twice `teachers` more. Models learn from the former alone, and
 state risks of later visits.
