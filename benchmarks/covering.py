@@ -174,12 +174,16 @@ def of_figures(risk: np.ndarray, known: Known, chosen: argparse.Namespace) -> di
     """How often the intervals of AUROC and O/E hold what is expected over all who could be drawn."""
     chance, subject = known.chance[known.later], known.subject[known.later]
     expected = {"auroc": expected_auroc(risk, chance), "observed_expected": float(chance.sum() / risk.sum())}
-    patients, random = np.unique(subject), np.random.default_rng(5)
+    # its own stream for each system: with one for all, their labels would come out alike
+    random = np.random.default_rng([len(risk), int(subject.sum() % FINEST)])
+    _, member, counts = np.unique(subject, return_inverse=True, return_counts=True)
+    by_patient = np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1])
     held: dict[str, list[bool]] = {name: [] for name in FIGURES}
     for _ in range(chosen.samples):
-        rows = np.isin(subject, random.choice(patients, chosen.sampled, replace=False))
-        label = random.random(rows.sum()) < chance[rows]
-        found = metrics(label, risk[rows], subject[rows], seed=int(random.integers(2**31)))
+        drawn = random.integers(0, len(counts), chosen.sampled)  # with replacement: each copy is a patient
+        rows, copy = np.concatenate([by_patient[i] for i in drawn]), np.repeat(np.arange(chosen.sampled), counts[drawn])
+        label = random.random(len(rows)) < chance[rows]
+        found = metrics(label, risk[rows], copy, seed=int(random.integers(2**31)))
         for name in FIGURES:
             held[name].append(found[name].low <= expected[name] <= found[name].high)
     return {name: float(np.mean(held[name])) for name in FIGURES}

@@ -9,6 +9,7 @@
     spec.json         the model definition as it was trained
     metrics.json      the report, with intervals
     card.json         what a person says of it, where its card was written (it changes no prediction)
+    sketch.json       what its nights looked like at the end of the training data, where monitoring can go by it
     golden.json       made-up rows, no patient's, and the risks and intervals that they must give
 
 No pickle anywhere. Every byte is hashed before it is parsed: a flipped bit in a booster can crash the process
@@ -83,6 +84,8 @@ class Bundle:
         The folder's name and the first digits of the manifest's sha256.
     prose
         What no run can know, for the model's card; None where nobody wrote it.
+    sketch
+        The reference that monitoring goes by (wellkept.monitoring.sketching), plain data; None without one.
     """
 
     spec: Spec
@@ -99,6 +102,7 @@ class Bundle:
     second: tuple[float, float] | None = None
     mode_effects: Mapping[str, float] = field(default_factory=dict)
     prose: Prose | None = None
+    sketch: Mapping | None = None
 
     @property
     def target(self) -> str:
@@ -174,6 +178,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
         **contract, **bundle.estimator.files(), "model.json": to_json(model), "golden.json": to_json(golden),
         "metrics.json": to_json(without_nan(bundle.metrics)),
         **({"card.json": bundle.prose.model_dump_json(indent=1).encode()} if bundle.prose else {}),
+        **({"sketch.json": to_json(bundle.sketch)} if bundle.sketch else {}),
     })  # fmt: skip
     return folder
 
@@ -242,6 +247,7 @@ def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:
         mode_effects={mode: float(effect) for mode, effect in model.get("mode_effects", {}).items()},
         version=version,
         prose=Prose.model_validate_json(files["card.json"]) if "card.json" in files else None,
+        sketch=dict(from_json(files["sketch.json"])) if "sketch.json" in files else None,
     )
 
 

@@ -69,11 +69,12 @@ def with_audited(snapshot: Snapshot, data: Examples, spec: Spec) -> Examples:
     facts = [fact for fact in common if matches(fact.code, spec.audit)]
     made = automatic_features(facts, spec.automatic.windows, snapshot.codes)
     if not made:
-        return data
+        return replace(data, waiting=None)
     columns = FeatureQuery({f.name: f.expression for f in made}).run(snapshot, bare)
     features = pa.table({**dict(zip(data.features.column_names, data.features.columns, strict=True)),
                          **{f.name: columns[f.name] for f in made}})  # fmt: skip
-    return replace(data, features=features, catalogue=[*data.catalogue, *made])
+    # points that still wait have no values of the features made here: all variants are compared without them
+    return replace(data, features=features, catalogue=[*data.catalogue, *made], waiting=None)
 
 
 def sensitive(data: Examples, spec: Spec) -> Sensitive:

@@ -68,7 +68,8 @@ class Outcomes:
     Attributes
     ----------
     label, weight, fold
-        Shape (n,): did it come true, how much the row counts, and the fold of its patient.
+        Shape (n,): did it come true (for trees, perhaps the chance that it will), how much the row counts, and the
+        fold of its patient.
     grade
         Shape (n,): the whole answer, the smaller the more it is true; None where the label is all there is.
     mode

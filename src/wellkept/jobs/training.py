@@ -30,6 +30,7 @@ from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, lowest_enough
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
 from wellkept.learning import own_margin
+from wellkept.nights import sketched
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 from wellkept.progress import Narrator
 from wellkept.prose import prose_beside
@@ -138,6 +139,7 @@ def _make_candidate(
         more["stability"] = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
     bundle = replace(bundle, metrics={**bundle.metrics, **more})
     bundle = documented(bundle, data, snapshot, spec_path, synthetic=asked.synthetic)
+    bundle = replace(bundle, sketch=sketched(snapshot, bundle))
     rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
         rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
