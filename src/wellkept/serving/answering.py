@@ -1,0 +1,68 @@
+"""Points and features -> what the service answers: risks in words and numbers, reasons, contributions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from wellkept.bundles import Bundle
+from wellkept.scoring import score
+
+BANDS = ((0.5, "low"), (1.5, "usual"), (3.0, "raised"))  # times the reference rate; beyond the last: high
+REASON = ("sentence", "touchpoint", "dimension", "contribution", "feature", "modifiable")
+NOT_STATED = "this model states no risk of this patient at this moment"
+
+
+def answers(
+    bundle: Bundle, points: pa.Table, features: pa.Table, *, explain: str, top: int
+) -> list[dict[str, Any]]:
+    """One answer for each point: risk with its band, and as many reasons as were asked for."""
+    scores, reasons, contributions = score(bundle, points, features, top=top if explain != "none" else 1)
+    told = [_answer(bundle, row) for row in scores.to_pylist()]
+    if explain != "none":
+        for answer in told:
+            answer["reasons"] = []
+        count = reasons.num_rows // max(len(told), 1)
+        for i, reason in enumerate(reasons.select(REASON).to_pylist()):
+            told[i // count]["reasons"].append(reason)
+    if explain == "full":
+        for answer, row in zip(told, contributions, strict=True):
+            answer |= _whole(bundle, row)
+    return told
+
+
+def band(risk: float, reference_rate: float) -> str:
+    """In a word, how a risk lies beside what is usual."""
+    times = risk / reference_rate if reference_rate else np.inf
+    return next((name for below, name in BANDS if times < below), "high")
+
+
+def not_stated(bundle: Bundle, as_of: str) -> dict[str, Any]:
+    """The answer for who is outside the model's points: nobody is expected back, or the last visit is too old."""
+    return {"target": bundle.target, "risk": None, "says": NOT_STATED, "model_version": bundle.version, "as_of": as_of}
+
+
+def _answer(bundle: Bundle, row: Mapping[str, Any]) -> dict[str, Any]:
+    risk, usual = row["risk"], row["reference_rate"]
+    answer = {"target": row["target"], "risk": risk, "band": band(risk, usual), "reference_rate": usual,
+              "says": f"{round(risk * 100)} in 100 patients like this one; {round(usual * 100)} in 100 are usual",
+              "model_version": row["model_version"], "as_of": stamp(row["prediction_time"])}  # fmt: skip
+    if row.get("risk_low") is not None and row.get("risk_high") is not None:
+        answer["interval"] = {"low": row["risk_low"], "high": row["risk_high"]}
+    if row["expected_nps"] is not None:
+        answer["expected_nps"] = row["expected_nps"]
+    return answer
+
+
+def _whole(bundle: Bundle, contributions: np.ndarray) -> dict[str, Any]:
+    names = [f.name for f in bundle.encoder.features]
+    return {"contributions": dict(zip(names, contributions[:-1].tolist(), strict=True)),
+            "bias": float(contributions[-1])}  # fmt: skip
+
+
+def stamp(moment: Any) -> str:
+    """A moment as the service writes it."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,81 @@
+"""Features that a client sends, held against what the models in service ask for -> the table that `scoring` reads.
+
+What is absent is not known. What no model asks for, what is of the wrong kind or cannot be, is refused by its place and
+rule, never with its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from wellkept.bundles import Bundle
+from wellkept.catalogue import Feature
+from wellkept.contracts import LARGEST_NUMBER
+from wellkept.encoding import UNKNOWN
+from wellkept.history.language import Aggregate
+
+LARGEST = {"years": 120.0, "share": 1.0, "yes/no": 1.0}
+MINUTES_OF_A_DAY = 1440.0
+NEVER_NEGATIVE = ("min", "years", "share", "yes/no", "km", "s")
+
+Broken = tuple[str, str]  # path, rule
+
+
+class Vocabulary:
+    """What may be said in features: those of all models in service, each with its categories."""
+
+    def __init__(self, bundles: Sequence[Bundle]) -> None:
+        self.features: dict[str, Feature] = {}
+        self.levels: dict[str, frozenset[str]] = {}
+        for bundle in bundles:
+            for feature in bundle.encoder.features:
+                self.features[feature.name] = feature
+                known = bundle.encoder.levels.get(feature.name, ())
+                self.levels[feature.name] = self.levels.get(feature.name, frozenset({UNKNOWN})).union(known)
+
+    def broken(self, given: Mapping[str, Any], path: str) -> Iterator[Broken]:
+        """Every rule that these features break."""
+        for name, value in given.items():
+            feature = self.features.get(name)
+            if feature is None:
+                yield path, "unknown_feature"  # its name is the client's, and may be anybody's
+            elif rule := self._rule(feature, value):
+                yield f"{path}/{name}", rule
+
+    def _rule(self, feature: Feature, value: Any) -> str:
+        if feature.expression.is_text:
+            if not isinstance(value, str):
+                return "category_is_text"
+            return "" if value in self.levels[feature.name] else "unknown_category"
+        if value is None:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return "not_a_number"
+        if _is_count(feature) and not isinstance(value, int):
+            return "not_a_whole_number"
+        low, high = _range(feature)
+        return "" if low <= value <= high else "out_of_range"
+
+
+def table_of(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The bundle's features of these rows; what is absent is null."""
+    return pa.table({
+        f.name: pa.array([row.get(f.name) for row in rows], pa.string() if f.expression.is_text else pa.float32())
+        for f in bundle.encoder.features
+    })  # fmt: skip
+
+
+def _is_count(feature: Feature) -> bool:
+    return isinstance(feature.expression, Aggregate) and feature.expression.how == "count"
+
+
+def _range(feature: Feature) -> tuple[float, float]:
+    """What a feature can be, by what it is and by its unit."""
+    how = feature.expression.how if isinstance(feature.expression, Aggregate) else ""
+    low = 0.0 if how in ("count", "since", "since_first") or feature.unit in NEVER_NEGATIVE else -LARGEST_NUMBER
+    if feature.unit == "min" and how in ("mean", "last", "first", "max", "min"):
+        return low, MINUTES_OF_A_DAY
+    return low, LARGEST.get(feature.unit, LARGEST_NUMBER)
