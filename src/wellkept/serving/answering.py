@@ -21,7 +21,7 @@ def answers(
 ) -> list[dict[str, Any]]:
     """One answer for each point: risk with its band, and as many reasons as were asked for."""
     scores, reasons, contributions = score(bundle, points, features, top=top if explain != "none" else 1)
-    told = [_answer(bundle, row) for row in scores.to_pylist()]
+    told = [_answer(row) for row in scores.to_pylist()]
     if explain != "none":
         for answer in told:
             answer["reasons"] = []
@@ -30,7 +30,7 @@ def answers(
             told[i // count]["reasons"].append(reason)
     if explain == "full":
         for answer, row in zip(told, contributions, strict=True):
-            answer |= _whole(bundle, row)
+            answer.update(_whole(bundle, row))
     return told
 
 
@@ -45,7 +45,7 @@ def not_stated(bundle: Bundle, as_of: str) -> dict[str, Any]:
     return {"target": bundle.target, "risk": None, "says": NOT_STATED, "model_version": bundle.version, "as_of": as_of}
 
 
-def _answer(bundle: Bundle, row: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
     risk, usual = row["risk"], row["reference_rate"]
     answer = {"target": row["target"], "risk": risk, "band": band(risk, usual), "reference_rate": usual,
               "says": f"{round(risk * 100)} in 100 patients like this one; {round(usual * 100)} in 100 are usual",

@@ -95,6 +95,8 @@ class InService:
                 troubles.pop(target, None)
             except BundleRefused as error:
                 troubles[target] = error.code
+                if error.code == "probe":  # a busy machine is no fault of the bundle: try again
+                    self._seen.pop(target, None)
             except OSError:
                 troubles[target] = "unreadable"
         self.served, self.troubles = served, troubles  # each in one step: a request sees the old or the new
@@ -112,8 +114,8 @@ class InService:
 
 def _mark(folder: Path) -> tuple:
     """What changes when somebody touches a bundle's folder or moves the pointer."""
-    facts = sorted((p.name, p.lstat().st_size, p.lstat().st_mtime_ns) for p in folder.iterdir()) if folder.is_dir() else []
-    return (str(folder), *facts)
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    return (str(folder), *((p.name, p.lstat().st_size, p.lstat().st_mtime_ns) for p in there))
 
 
 def _points(table: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""`python -m wellkept.serving.probing FOLDER`: load a bundle and print its version; a bad one harms only this process."""
+"""`python -m wellkept.serving.probing FOLDER`: load a bundle and print its version; it can harm this process only."""
 
 from __future__ import annotations
 

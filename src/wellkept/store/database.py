@@ -95,14 +95,16 @@ def failed(error: SQLAlchemyError) -> StoreFailed:
     return StoreFailed("database", f"the database cannot be used: {type(error).__name__} {state}".rstrip())
 
 
-def pepper_beside(url: str) -> bytes:
-    """The secret of this installation, drawn once and kept beside a SQLite database, for its owner only.
+def pepper_of(url: str, given: str | None) -> bytes:
+    """The secret of this installation: as given, or drawn once and kept beside a SQLite database for its owner only.
 
     Raises
     ------
     StoreFailed
         `pepper`: the database is no file, so WELLKEPT_PEPPER must be set.
     """
+    if given:
+        return given.encode()
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise StoreFailed("pepper", "set WELLKEPT_PEPPER to 32 random characters or more: "

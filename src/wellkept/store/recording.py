@@ -149,7 +149,7 @@ def broken_chains(engine: Engine, pepper: bytes) -> dict[str, int]:
                 chain, number, digest = line["chain"], 0, line["previous"]
             number += 1
             sound = (line["number"], line["previous"], line["digest"]) == (
-                number, digest, digest_of_line(line, pepper))  # fmt: skip
+                number, digest, digest_of_line(dict(line), pepper))  # fmt: skip
             if not sound:
                 broken.setdefault(chain, number)
             digest = line["digest"]
