@@ -29,21 +29,23 @@ class Vocabulary:
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
         self.features: dict[str, Feature] = {}
+        self._meanings: dict[str, set[Feature]] = {}  # two models may have two ideas of one name
         self.levels: dict[str, frozenset[str]] = {}
         for bundle in bundles:
             for feature in bundle.encoder.features:
                 self.features[feature.name] = feature
+                self._meanings.setdefault(feature.name, set()).add(feature)
                 known = bundle.encoder.levels.get(feature.name, ())
                 self.levels[feature.name] = self.levels.get(feature.name, frozenset({UNKNOWN})).union(known)
 
     def broken(self, given: Mapping[str, Any], path: str) -> Iterator[Broken]:
         """Every rule that these features break."""
         for name, value in given.items():
-            feature = self.features.get(name)
-            if feature is None:
+            meanings = self._meanings.get(name)
+            if meanings is None:
                 yield path, "unknown_feature"  # its name is the client's, and may be anybody's
-            elif rule := self._rule(feature, value):
-                yield f"{path}/{name}", rule
+            elif rules := {rule for feature in meanings if (rule := self._rule(feature, value))}:
+                yield f"{path}/{name}", min(rules)
 
     def _rule(self, feature: Feature, value: Any) -> str:
         if feature.expression.is_text:

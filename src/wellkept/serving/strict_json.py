@@ -74,7 +74,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _whole(digits: str) -> int:
     if len(digits) > 20 or abs(number := int(digits)) > LARGEST_WHOLE:
         raise BodyUnreadable("json_number_too_long", "a whole number has more digits than 64 bits hold")
-    return -number if digits[0] == "-" else number
+    return number
 
 
 def _real(digits: str) -> float:
