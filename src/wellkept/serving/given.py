@@ -15,11 +15,12 @@ from wellkept.bundles import Bundle
 from wellkept.catalogue import Feature
 from wellkept.contracts import LARGEST_NUMBER
 from wellkept.encoding import UNKNOWN
-from wellkept.history.language import Aggregate
+from wellkept.history.language import Aggregate, Coalesce, Constant
 
-LARGEST = {"years": 120.0, "share": 1.0, "yes/no": 1.0}
-MINUTES_OF_A_DAY = 1440.0
-NEVER_NEGATIVE = ("min", "years", "share", "yes/no", "km", "s")
+# what a number of a unit can be, whatever it is made of; and what one that was recorded as it is can be
+ALWAYS = {"years": (0.0, 120.0), "yes/no": (0.0, 1.0), "share": (0.0, LARGEST_NUMBER)}
+RECORDED = {"min": (0.0, 1440.0), "s": (0.0, 86_400.0), "km": (0.0, 40_000.0)}
+FREE = (-LARGEST_NUMBER, LARGEST_NUMBER)
 
 Broken = tuple[str, str]  # path, rule
 
@@ -75,9 +76,12 @@ def _is_count(feature: Feature) -> bool:
 
 
 def _range(feature: Feature) -> tuple[float, float]:
-    """What a feature can be, by what it is and by its unit."""
-    how = feature.expression.how if isinstance(feature.expression, Aggregate) else ""
-    low = 0.0 if how in ("count", "since", "since_first") or feature.unit in NEVER_NEGATIVE else -LARGEST_NUMBER
-    if feature.unit == "min" and how in ("mean", "last", "first", "max", "min"):
-        return low, MINUTES_OF_A_DAY
-    return low, LARGEST.get(feature.unit, LARGEST_NUMBER)
+    """What a feature can be, by its unit and by what it is made of; a difference of two minutes may be negative."""
+    if feature.unit in ALWAYS:
+        return ALWAYS[feature.unit]
+    parts = feature.expression.parts if isinstance(feature.expression, Coalesce) else (feature.expression,)
+    ways = {part.how for part in parts if isinstance(part, Aggregate)}
+    if len(ways) and ways <= {"count", "since", "since_first"}:
+        return 0.0, LARGEST_NUMBER
+    recorded = all(isinstance(part, Constant) or (isinstance(part, Aggregate) and part.how != "sum") for part in parts)
+    return RECORDED.get(feature.unit, FREE) if recorded else FREE
