@@ -33,6 +33,7 @@ class Guard:
             return
         scope["wellkept.request_id"] = identity = secrets.token_hex(8)
         began, status = time.perf_counter(), 500
+        self._service.metrics.in_flight.inc()
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -54,6 +55,7 @@ class Guard:
             LOG.error("unexpected", extra={"request_id": identity, "error": type(error).__name__})  # noqa: TRY400
             await problem(identity, Refused(500, "unexpected", "something went wrong here"))(scope, receive, told)
         finally:
+            self._service.metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", "none")
             self._service.metrics.answered(route, status, time.perf_counter() - began)
             LOG.info("answered", extra={"request_id": identity, "route": route, "status": status})
