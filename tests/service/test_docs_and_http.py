@@ -19,9 +19,12 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import batch_of, events_table
 from tests.serving import house, put_into_service
 from wellkept.api.running import openapi_text
 from wellkept.catalogue import families
+from wellkept.identities import subject_ids
+from wellkept.journeys import Journeys
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "service.md").read_text()
@@ -68,6 +71,9 @@ def started(folder: Path, **settings: str) -> Server:
     """A house, a key, and the service over it."""
     asked = [f for family in ("contact_centre", "complaints") for f in families()[family] if f.name in ASKED]
     facts = house(folder)
+    subject = int(subject_ids([re.findall(r'"outside_id": "(P-\w+)"', PAGE)[0]], b"test")[0])
+    rows = [{"subject_id": subject, "code": "VISIT//DONE", "time": 340}]
+    Journeys(facts.journeys).land(batch_of(events_table(rows), "the patient of the page"))
     put_into_service(facts.models, "detractor_risk", "2", features=tuple(asked))
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "WELLKEPT_MODELS": str(facts.models),

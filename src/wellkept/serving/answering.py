@@ -21,7 +21,7 @@ def answers(
 ) -> list[dict[str, Any]]:
     """One answer for each point: risk with its band, and as many reasons as were asked for."""
     scores, reasons, contributions = score(bundle, points, features, top=top if explain != "none" else 1)
-    told = [_answer(row) for row in scores.to_pylist()]
+    told = [answer_of({**row, "as_of": stamp(row["prediction_time"])}) for row in scores.to_pylist()]
     if explain != "none":
         for answer in told:
             answer["reasons"] = []
@@ -30,7 +30,7 @@ def answers(
             told[i // count]["reasons"].append(reason)
     if explain == "full":
         for answer, row in zip(told, contributions, strict=True):
-            answer.update(_whole(bundle, row))
+            answer.update(whole(bundle, row))
     return told
 
 
@@ -45,11 +45,12 @@ def not_stated(bundle: Bundle, as_of: str) -> dict[str, Any]:
     return {"target": bundle.target, "risk": None, "says": NOT_STATED, "model_version": bundle.version, "as_of": as_of}
 
 
-def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
+def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of scores, with its `as_of` written out, as the service tells it."""
     risk, usual = row["risk"], row["reference_rate"]
     answer = {"target": row["target"], "risk": risk, "band": band(risk, usual), "reference_rate": usual,
               "says": f"{round(risk * 100)} in 100 patients like this one; {round(usual * 100)} in 100 are usual",
-              "model_version": row["model_version"], "as_of": stamp(row["prediction_time"])}  # fmt: skip
+              "model_version": row["model_version"], "as_of": row["as_of"]}  # fmt: skip
     if row.get("risk_low") is not None and row.get("risk_high") is not None:
         answer["interval"] = {"low": row["risk_low"], "high": row["risk_high"]}
     if row["expected_nps"] is not None:
@@ -57,7 +58,8 @@ def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _whole(bundle: Bundle, contributions: np.ndarray) -> dict[str, Any]:
+def whole(bundle: Bundle, contributions: np.ndarray) -> dict[str, Any]:
+    """Every feature's contribution, and the bias: they add up to the log-odds."""
     names = [f.name for f in bundle.encoder.features]
     return {"contributions": dict(zip(names, contributions[:-1].tolist(), strict=True)),
             "bias": float(contributions[-1])}  # fmt: skip

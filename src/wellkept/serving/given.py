@@ -46,7 +46,7 @@ class Vocabulary:
             if meanings is None:
                 yield path, "unknown_feature"  # its name is the client's, and may be anybody's
             elif rules := {rule for feature in meanings if (rule := self._rule(feature, value))}:
-                yield f"{path}/{name}", min(rules)
+                yield f"{path}/{name.replace('/', '~1')}", min(rules)
 
     def _rule(self, feature: Feature, value: Any) -> str:
         if feature.expression.is_text:

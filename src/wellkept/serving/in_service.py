@@ -19,6 +19,7 @@ from wellkept.contracts import POINTS, TIME
 from wellkept.errors import BundleRefused
 from wellkept.history import FeatureQuery, PreparedFeatures
 from wellkept.labelling import conditions_of, holding, scoring_sql
+from wellkept.serving.quick import Quick
 
 PROBE_SECONDS = 120
 
@@ -30,6 +31,7 @@ class Served:
     bundle: Bundle
     features: PreparedFeatures
     conditions: tuple[str, ...]
+    quick: Quick
 
     def at(self, moment: int, events: list[list]) -> tuple[pa.Table, pa.Table]:
         """Points (who is to be scored at this moment, of those whose events these are) and their features."""
@@ -43,7 +45,7 @@ def serve(bundle: Bundle) -> Served:
     conditions = conditions_of(bundle.spec.points)
     query = FeatureQuery({**{f.name: f.expression for f in bundle.encoder.features}, **conditions})
     sql = scoring_sql(bundle.spec.points, "(SELECT MAX(moment) FROM asked)")
-    return Served(bundle, PreparedFeatures(query, sql), tuple(conditions))
+    return Served(bundle, PreparedFeatures(query, sql), tuple(conditions), Quick(bundle))
 
 
 def probe(folder: Path) -> str:

@@ -15,6 +15,7 @@ from wellkept.serving.given import table_of
 from wellkept.serving.in_service import Served
 from wellkept.serving.journey import Row, columns_of, in_order
 
+FEW = 4  # patients that are answered one by one: a table pays beyond
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,6 +54,9 @@ def _by_features(
     model: Served, patients: Sequence[Asked], there: list[int], told: Told, explain: str, top: int
 ) -> None:
     bundle = model.bundle
+    if len(there) <= FEW and model.quick.is_whole:
+        _quickly(model, patients, there, told, explain, top)
+        return
     features = table_of(bundle, [patients[i].features or {} for i in there])
     points = POINTS.check(pa.table({
         "subject_id": pa.array(there, pa.int64()),
@@ -62,6 +66,17 @@ def _by_features(
     _count(told, bundle.target, features)
     for i, answer in zip(there, answers(bundle, points, features, explain=explain, top=top), strict=True):
         told.by_patient[i].append(answer)
+
+
+def _quickly(model: Served, patients: Sequence[Asked], there: list[int], told: Told, explain: str, top: int) -> None:
+    target, count = model.bundle.target, len(model.bundle.encoder.features)
+    for i in there:
+        given = patients[i].features or {}
+        as_of = stamp(EPOCH + timedelta(microseconds=patients[i].moment))
+        told.by_patient[i].append(model.quick.answer(given, as_of, explain=explain, top=top))
+        known = sum(f.name in given and given[f.name] is not None for f in model.bundle.encoder.features)
+        told.missing[target] = told.missing.get(target, 0) + count - known
+        told.asked[target] = told.asked.get(target, 0) + count
 
 
 def _by_events(model: Served, patients: Sequence[Asked], there: list[int], told: Told, explain: str, top: int) -> None:
