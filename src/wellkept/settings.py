@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wellkept.errors import SpecRefused
 
+SECRETS = Path("/run/secrets")  # where containers find their secrets: one file a variable, in small letters
+
 
 class Settings(BaseSettings):
     """Read from the environment, each name with the prefix WELLKEPT_."""
@@ -48,7 +50,7 @@ def load_settings() -> Settings:
         A variable's value makes no sense; it is named, and not shown.
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         wrong = ", ".join(f"WELLKEPT_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise SpecRefused("settings", f"the environment cannot be used: {wrong}") from None

@@ -54,7 +54,8 @@ def test_columns_that_are_absent_are_not_known_and_new_categories_are_unknown(cl
 
 @pytest.mark.parametrize(("body", "rule"), [
     ({"dataframe_records": [{"Jane Doe": 1}]}, "column_not_in_contract"),
-    ({"dataframe_records": [{"wait": "12"}]}, "not_a_number"), ({"dataframe_records": [{"wait": True}]}, "not_a_number"),
+    ({"dataframe_records": [{"wait": "12"}]}, "not_a_number"),
+    ({"dataframe_records": [{"wait": True}]}, "not_a_number"),
     ({"dataframe_records": [{"channel": 3}]}, "category_is_text"), ({"dataframe_records": []}, "number_of_rows"),
     ({"dataframe_records": [{}], "instances": [{}]}, "one_of_dataframe_split_dataframe_records_instances_inputs"),
     ({"inputs": {"wait": [1.0], "age": []}}, "row_width"), ({"instances": [[1.0]]}, "row_width"),

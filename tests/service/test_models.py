@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,8 +85,8 @@ def test_a_bundle_that_crashes_its_process_is_tried_out_in_another(tmp_path: Pat
 
 
 def test_readiness_names_what_is_wrong(own: Client, tmp_path: Path) -> None:
-    assert own.get("/readyz").json() == {
-        "status": "ready", "checks": {"models": "ready", "database": "ready", "journeys": "ready"}, "not_taken": {}}  # fmt: skip
+    checks = {"models": "ready", "database": "ready", "journeys": "ready"}
+    assert own.get("/readyz").json() == {"status": "ready", "checks": checks, "not_taken": {}}
     (tmp_path / "models" / "detractor_risk" / "champion").write_text("9\n")
     own.service.refresh()
     ready = own.get("/readyz")
@@ -135,3 +136,31 @@ def test_serving_imports_neither_mlflow_nor_shap(tmp_path: Path) -> None:
                            "from wellkept.bundles import load_bundle; loaded_here = lambda f: load_bundle(f).version"),
                            json.dumps(facts)], capture_output=True, text=True, check=False)  # fmt: skip
     assert done.stdout.strip() == "[]", done.stderr[-2000:]
+
+
+def test_no_request_fails_while_models_are_swapped(own: Client) -> None:
+    """20 swaps under load, every second one to a bundle with a flipped bit, which is never taken."""
+    models, stop, statuses = own.settings.models, threading.Event(), []
+    for number in (2, 3):
+        put_into_service(models, "detractor_risk", str(number), seed=number)
+    trees = models / "detractor_risk" / "3" / "trees-0.ubj"
+    content = bytearray(trees.read_bytes())
+    content[-40] ^= 1
+    trees.write_bytes(content)
+
+    def ask() -> None:
+        while not stop.is_set():
+            answer = own.post("/v1/score", BODY)
+            statuses.append((answer.status_code, answer.json()["patients"][0]["risks"][0]["model_version"][0]))
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for one in asking:
+        one.start()
+    for i in range(20):
+        (models / "detractor_risk" / "champion").write_text(f"{(1, 3, 2, 3)[i % 4]}\n")
+        own.service.refresh()
+    stop.set()
+    for one in asking:
+        one.join()
+    assert {status for status, _ in statuses} == {200}
+    assert {version for _, version in statuses} == {"1", "2"}

@@ -18,7 +18,6 @@ from wellkept.bundles import champion_of, load_bundle
 from wellkept.catalogue import families
 from wellkept.jobs import land, read_batch, score_population
 from wellkept.journeys import Journeys, Snapshot
-from wellkept.labelling import scoring_points
 from wellkept.progress import Narrator
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
@@ -33,7 +32,8 @@ def as_sent(events: pa.Table) -> list[dict[str, Any]]:
              "encounter_id": "encounter_id", "site": "site", "clinician": "clinician"}  # fmt: skip
     rows = events.select(list(names)).to_pylist()
     return [
-        {names[k]: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items() if v is not None or k == "time"}
+        {names[k]: v.isoformat() if isinstance(v, datetime) else v
+         for k, v in row.items() if v is not None or k == "time"}
         for row in rows
     ]
 

@@ -37,8 +37,8 @@ class Service:
         self, settings: Settings, clock: Callable[[], datetime], try_out: Callable[[Path], str] = probe
     ) -> None:
         self.settings, self.clock = settings, clock
-        self.engine = open_database(settings.database)
         pepper = pepper_of(settings.database, settings.pepper.get_secret_value() if settings.pepper else None)
+        self.engine = open_database(settings.database)
         self.keys, self.recorder = Keys(self.engine, pepper), Recorder(self.engine, pepper, clock)
         self.handles, self._pepper = Handles(hashlib.sha256(pepper).digest()), pepper
         self.metrics, self.rates, self.tries = Metrics(), Rates(settings.per_minute), Tries()

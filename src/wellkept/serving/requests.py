@@ -85,14 +85,17 @@ def _by_events(model: Served, patients: Sequence[Asked], there: list[int], told:
     rows = [(i, *row[1:]) for i in there for row in in_order(patients[i].rows)]
     points, features = model.at(moment, columns_of(rows))
     _count(told, model.bundle.target, features)
-    stated = answers(model.bundle, points, features, explain=explain, top=top) if points.num_rows else []
+    as_of = stamp(EPOCH + timedelta(microseconds=moment))
+    if points.num_rows <= FEW and model.quick.is_whole:
+        stated = [model.quick.answer(row, as_of, explain=explain, top=top) for row in features.to_pylist()]
+    else:
+        stated = answers(model.bundle, points, features, explain=explain, top=top) if points.num_rows else []
     found: dict[int, list[dict]] = {}
     for i, encounter, answer in zip(
         points["subject_id"].to_pylist(), points["encounter_id"].to_pylist(), stated, strict=True
     ):
         found.setdefault(i, []).append({**answer, **({"encounter_id": encounter} if encounter else {})})
     for i in there:
-        as_of = stamp(EPOCH + timedelta(microseconds=moment))
         told.by_patient[i] += found.get(i) or [not_stated(model.bundle, as_of)]
 
 

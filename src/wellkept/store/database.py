@@ -30,8 +30,9 @@ def open_database(url: str) -> Engine:
     try:
         with engine.begin() as connection:
             upgrade(connection)
-    except SQLAlchemyError as error:
-        raise failed(error) from None
+    except (SQLAlchemyError, StoreFailed) as error:
+        engine.dispose()
+        raise (failed(error) if isinstance(error, SQLAlchemyError) else error) from None
     return engine
 
 
@@ -110,6 +111,7 @@ def pepper_of(url: str, given: str | None) -> bytes:
         raise StoreFailed("pepper", "set WELLKEPT_PEPPER to 32 random characters or more: "
                           "python -c 'import secrets; print(secrets.token_hex(32))'")  # fmt: skip
     path = Path(parsed.database).with_suffix(".pepper")
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         write_text(path, secrets.token_hex(32))
     return path.read_text(encoding="ascii").strip().encode()
