@@ -1,11 +1,14 @@
-"""Scoring a population with reasons, beside the boosters' own explanations of the same rows.
+"""Scoring a population with reasons by our two champions, and what each stage of it costs.
 
-Ours is all that a night needs: features from parquet, row group by row group, through `wellkept.scoring.score`, to
-risks and five reasons a row in parquet. The opponent only computes: XGBoost's `pred_contribs` of the same boosters on
-the same chunk of the same matrix, already in memory. Both run in one process, in turn, with the same threads.
+Ours is all that a night needs once there are features: from parquet, part by part, through `wellkept.scoring.score`, to
+risks with intervals and five reasons a row in parquet, for `--rows` patients and both targets. The champions are
+learned from a SYNTHETIC system, of whose points the population is drawn with replacement. Beside it, on the first rows
+risks with intervals and five reasons a row in parquet, for `--rows` patients and both targets. Both champions are
+same threads. Then a whole night as `wellkept score` runs it, from journeys, for that system's own patients.
 
-Prints CPU and wall seconds, their ratio, the share of each stage of ours, and peak memory, which does not grow with the
-rows. The bar: ours takes at most 1.3 times the opponent's seconds. Contributions are compared row by row, too.
+Prints CPU and wall seconds, the share of each stage, and peak memory, which does not grow with the rows. The bars: the
+walk through the tables is not the largest stage, and ours takes at most a thirtieth of `pred_contribs`. Contributions
+are compared, too.
 """
 
 from __future__ import annotations
@@ -22,145 +25,116 @@ from pathlib import Path
 
 from measuring import THREADS, as_plain, cost_of, described, machine, say, show, verdict
 
-FEATURES, CHUNK, TRAINING = 60, 50_000, 60_000
-FOLDS, ROUNDS, DEPTH = 5, 30, 4
-BAR = 1.3
+CHUNK, COMPARED = 50_000, 500
+BAR = 1 / 30
+WALK = "walk: margins and contributions"
 
 
 def main() -> None:
-    """Fit and write a population, score it, print."""
+    """Learn the champions and write a population, score it, print."""
     chosen = _arguments()
     if chosen.role:
         ROLES[chosen.role](chosen)
         return
     with tempfile.TemporaryDirectory(prefix="wellkept-") as scratch:
-        chosen.folder = Path(scratch)
-        say("fitting a model and writing a population")
+        chosen.folder, chosen.out = chosen.folder or Path(scratch), Path(scratch)
+        say("learning both champions and writing a population: minutes")
         cost_of(_command("make", chosen))
+        say("ours and pred_contribs, in turn")
         both, measured = cost_of(_command("race", chosen))
         say("ours alone, for its memory")
         alone, _ = cost_of(_command("ours", chosen))
+        say("a night from journeys")
+        _, of_night = cost_of(_command("night", chosen))
     result = {
-        "machine": machine("wellkept", "xgboost", "numpy", "pyarrow"), "rows": chosen.rows, "features": FEATURES,
-        "trees": FOLDS * ROUNDS, "depth": DEPTH, "members": FOLDS, "threads": THREADS, **json.loads(measured),
-        "ours_alone": as_plain(alone), "race": as_plain(both),
+        "machine": machine("wellkept", "xgboost", "numba", "numpy", "pyarrow"), "rows": chosen.rows, "threads": THREADS,
+        **json.loads(measured), "ours_alone": as_plain(alone), "race": as_plain(both), "night": json.loads(of_night),
     }  # fmt: skip
     show(result, _lines(result), as_json=chosen.json)
 
 
 def make(chosen: argparse.Namespace) -> None:
-    """A bundle fitted on made-up rows, and a population's features and points in parquet."""
+    """The champions, and for each a population: points of the system it was learned from, drawn with replacement."""
     import numpy as np
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from wellkept.bundles import Bundle, write_bundle
-    from wellkept.encoding import fit_encoder
-    from wellkept.estimators import fit_trees
-    from wellkept.examples import fold_of
-    from wellkept.learning import Outcomes
+    from champions import TARGETS, write_champions
 
+    if not (chosen.folder / TARGETS[0]).exists():
+        write_champions(chosen.folder, chosen.patients)
     random = np.random.default_rng(3)
-    features = _features()
-    table = _rows(random, TRAINING)
-    encoder = fit_encoder(features, table, np.arange(TRAINING))
-    X = encoder.matrix(table)
-    weights = random.normal(0, 0.5, X.shape[1])
-    label = random.random(TRAINING) < 1 / (1 + np.exp(2 - np.nan_to_num(X / np.nanstd(X, 0)) @ weights))
-    spec = _spec()
-    fold = fold_of(np.arange(TRAINING), FOLDS, spec.seed)
-    trees = fit_trees(X, Outcomes(label, np.ones(TRAINING), fold), encoder.monotone, spec).estimator
-    bundle = Bundle(spec, encoder, trees, slope=1.05, intercept=-0.02, reference_rate=float(label.mean()), facts={},
-                    metrics={}, profile=encoder.profile(table))  # fmt: skip
-    write_bundle(bundle, chosen.folder / "bundle")
-    with pq.ParquetWriter(chosen.folder / "features.parquet", _population(random, 0, 1).schema) as writer:
-        for start in range(0, chosen.rows, CHUNK):
-            writer.write_table(_population(random, start, min(CHUNK, chosen.rows - start)), row_group_size=CHUNK)
-
-
-def _spec() -> object:
-    from wellkept.spec import Spec
-
-    return Spec.model_validate({
-        "target": "benchmark", "points": {"each": "VISIT//OFFICE"}, "split": {"folds": FOLDS},
-        "label": {"true_when": "no VISIT//* within 365d"}, "trees": {"rounds": ROUNDS, "depth": DEPTH},
-    })  # fmt: skip
-
-
-def _population(random: object, start: int, rows: int) -> object:
-    """Points and features of `rows` subjects."""
-    import numpy as np
-    import pyarrow as pa
-
-    moment = pa.scalar(1_700_000_000_000_000, pa.timestamp("us", tz="UTC"))
-    table = _rows(random, rows).add_column(0, "prediction_time", pa.repeat(moment, rows))
-    return table.add_column(0, "subject_id", pa.array(np.arange(start, start + rows)))
-
-
-def _features() -> list:
-    """Sixty numbers with words for their reasons."""
-    from wellkept.catalogue import Feature
-    from wellkept.history import past
-
-    return [
-        Feature(name=f"f{i:02d}", expression=past.of(f"CODE//{i:02d}").sum(), says=f"figure {i} was {{value:.4g}}",
-                docs="made up", unit="", touchpoint="other", dimension="patient", null="not known")
-        for i in range(FEATURES)
-    ]  # fmt: skip
-
-
-def _rows(random: object, rows: int) -> object:
-    """Twenty counts, twenty whole minutes, twenty days with fractions; a tenth of each is not known."""
-    import numpy as np
-    import pyarrow as pa
-
-    kinds = (lambda: random.poisson(2, rows), lambda: random.exponential(40, rows).round(),
-             lambda: random.exponential(90, rows))  # fmt: skip
-    return pa.table({
-        f"f{i:02d}": pa.array(kinds[i % 3]().astype(np.float32), mask=random.random(rows) < 0.1)
-        for i in range(FEATURES)
-    })
+    for target in TARGETS:
+        table = pq.read_table(chosen.folder / f"{target}.parquet").drop_columns("subject_id")
+        with ExitStack() as stack:
+            writer = None
+            for start in range(0, chosen.rows, CHUNK):
+                rows = min(CHUNK, chosen.rows - start)
+                drawn = table.take(pa.array(random.integers(0, table.num_rows, rows)))
+                drawn = drawn.add_column(0, "subject_id", pa.array(np.arange(start, start + rows)))
+                path = chosen.out / f"population-{target}.parquet"
+                writer = writer or stack.enter_context(pq.ParquetWriter(path, drawn.schema))
+                writer.write_table(drawn, row_group_size=CHUNK)
 
 
 def race(chosen: argparse.Namespace) -> None:
-    """Both, chunk by chunk, in turn; prints seconds, stages and the largest difference of a contribution."""
+    """Both, part by part, in turn; prints seconds, stages and the largest difference of a contribution."""
     import numpy as np
-    import xgboost
 
-    from wellkept.bundles import load_bundle
-
-    bundle = load_bundle(chosen.folder / "bundle")
-    members = _boosters(chosen.folder / "bundle")
-    mine, theirs, stages, worst = Counter(), Counter(), Counter(), 0.0
-    with _output(chosen.folder) as write, _stopwatch(stages):
-        for turn, read in enumerate(_chunks(chosen.folder)):
+    mine, theirs, stages, worst, compared = Counter(), Counter(), (Counter(), Counter()), 0.0, 0
+    with _output(chosen.out) as write, _stopwatch(stages):
+        for bundle, read in _parts(chosen):
             with _timed(mine):
                 table, contributions = _ours(bundle, read, write, stages)
-            X = bundle.encoder.matrix.__wrapped__(bundle.encoder, table)
+            X = bundle.encoder.matrix.__wrapped__(bundle.encoder, table.slice(0, COMPARED))
             with _timed(theirs):
-                matrix = xgboost.DMatrix(X, nthread=THREADS)
-                total = sum(member.predict(matrix, pred_contribs=True) for member in members)
-            expected = total / FOLDS * bundle.slope
-            worst = max(worst, float(np.abs(contributions[:, :-1] - expected[:, :-1]).max()))
-            if turn % 4 == 0:
-                say(f"  chunk {turn}: ours {mine['wall']:.1f} s, pred_contribs {theirs['wall']:.1f} s so far")
+                members = list(bundle.estimator.member_contributions(X))
+            total, feature = np.mean(members, axis=0) * bundle.slope, bundle.encoder.feature_of_column
+            expected = np.add.reduceat(total[:, :-1], np.flatnonzero(np.diff(feature, prepend=-1)), axis=1)
+            worst = max(worst, float(np.abs(contributions[:COMPARED, :-1] - expected).max()))
+            compared += len(X)
+    say(f"  ours {mine['wall']:.1f} s for both targets, pred_contribs {theirs['wall']:.1f} s for {compared} rows")
+    scale = 2 * chosen.rows / compared
     print(json.dumps({
-        "ours": dict(mine), "pred_contribs": dict(theirs), "cpu_ratio": mine["cpu"] / theirs["cpu"],
-        "wall_ratio": mine["wall"] / theirs["wall"], "largest_difference": worst,
-        "stages": {**stages, "rest": mine["wall"] - sum(stages.values())},
+        "ours": dict(mine), "pred_contribs": {kind: seconds * scale for kind, seconds in theirs.items()},
+        "cpu_ratio": mine["cpu"] / theirs["cpu"] / scale, "wall_ratio": mine["wall"] / theirs["wall"] / scale,
+        "largest_difference": worst, "stages": _shares(mine, stages),
     }))  # fmt: skip
+
+
+def _shares(total: Counter, stages: tuple[Counter, Counter]) -> dict[str, dict[str, float]]:
+    """Wall and CPU seconds of each stage, and of what is in none."""
+    named = {name: {"wall": stages[0][name], "cpu": stages[1][name]} for name in stages[0]}
+    rest = {kind: total[kind] - sum(each[kind] for each in named.values()) for kind in ("wall", "cpu")}
+    return {**named, "rest": rest}
 
 
 def alone(chosen: argparse.Namespace) -> None:
     """Ours without the opponent."""
+    with _output(chosen.out) as write:
+        for bundle, read in _parts(chosen):
+            _ours(bundle, read, write, (Counter(), Counter()))
+
+
+def night(chosen: argparse.Namespace) -> None:
+    """`wellkept score` on the champions' own system: features from journeys too."""
+    from champions import TARGETS
+    from wellkept import jobs
     from wellkept.bundles import load_bundle
+    from wellkept.demo import AS_OF
+    from wellkept.progress import Narrator
+    from wellkept.settings import Settings
 
-    bundle = load_bundle(chosen.folder / "bundle")
-    with _output(chosen.folder) as write:
-        for read in _chunks(chosen.folder):
-            _ours(bundle, read, write, Counter())
+    snapshot = jobs.open_journeys(chosen.folder / "journeys", Settings(subject_key="benchmark")).snapshot()
+    bundles = [load_bundle(chosen.folder / target) for target in TARGETS]
+    total, stages = Counter(), (Counter(), Counter())
+    with _stopwatch(stages), _timed(total):
+        run = jobs.score_population(snapshot, bundles, AS_OF, chosen.out / "scores", narrate=Narrator(quiet=True),
+                                    accept=frozenset({"null_rate", "vocabulary"}), settings=Settings())  # fmt: skip
+    print(json.dumps({"rows": run.rows, "total": dict(total), "stages": _shares(total, stages)}))
 
 
-def _ours(bundle: object, read: Callable, write: Callable, stages: Counter) -> tuple:
+def _ours(bundle: object, read: Callable, write: Callable, stages: tuple[Counter, Counter]) -> tuple:
     from wellkept.scoring import score
 
     with _stage(stages, "read"):
@@ -172,13 +146,17 @@ def _ours(bundle: object, read: Callable, write: Callable, stages: Counter) -> t
     return table, contributions
 
 
-def _chunks(folder: Path) -> Iterator[Callable]:
-    """A function for each row group, which reads it."""
+def _parts(chosen: argparse.Namespace) -> Iterator[tuple[object, Callable]]:
+    """A bundle, and a function for each row group, which reads it."""
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(folder / "features.parquet")
-    for group in range(file.metadata.num_row_groups):
-        yield lambda group=group: file.read_row_group(group)
+    from champions import TARGETS
+    from wellkept.bundles import load_bundle
+
+    for target in TARGETS:
+        bundle, file = load_bundle(chosen.folder / target), pq.ParquetFile(chosen.out / f"population-{target}.parquet")
+        for group in range(file.metadata.num_row_groups):
+            yield bundle, lambda group=group, file=file: file.read_row_group(group)
 
 
 @contextmanager
@@ -203,30 +181,27 @@ def _output(folder: Path) -> Iterator[Callable]:
         yield write
 
 
-def _boosters(folder: Path) -> list:
-    import xgboost
-
-    return [xgboost.Booster({"nthread": THREADS}, model_file=path) for path in sorted(folder.glob("trees-*.ubj"))]
-
-
 @contextmanager
-def _stopwatch(stages: Counter) -> Iterator[None]:
+def _stopwatch(stages: tuple[Counter, Counter]) -> Iterator[None]:
     """Time the stages inside `score`, without a change to it."""
     from unittest.mock import patch
 
     from wellkept import scoring
     from wellkept.bundles import Bundle
     from wellkept.encoding import Encoder
+    from wellkept.history import FeatureQuery
 
-    places = {"matrix": (Encoder, "matrix"), "contributions": (Bundle, "contributions"), "margin": (Bundle, "margin"),
-              "reasons": (scoring, "reasons")}  # fmt: skip
+    places = {
+        "features from journeys": (FeatureQuery, "run"), "encode": (Encoder, "matrix"), WALK: (Bundle, "explained"),
+        "risks and intervals": (Bundle, "stated_of"), "reasons in words": (scoring, "reasons"),
+    }  # fmt: skip
     with ExitStack() as stack:
         for stage, (owner, name) in places.items():
             stack.enter_context(patch.object(owner, name, _watched(getattr(owner, name), stages, stage)))
         yield
 
 
-def _watched(function: Callable, stages: Counter, stage: str) -> Callable:
+def _watched(function: Callable, stages: tuple[Counter, Counter], stage: str) -> Callable:
     import functools
 
     @functools.wraps(function)
@@ -238,10 +213,11 @@ def _watched(function: Callable, stages: Counter, stage: str) -> Callable:
 
 
 @contextmanager
-def _stage(stages: Counter, stage: str) -> Iterator[None]:
-    started = time.perf_counter()
+def _stage(stages: tuple[Counter, Counter], stage: str) -> Iterator[None]:
+    wall, cpu = time.perf_counter(), time.process_time()
     yield
-    stages[stage] += time.perf_counter() - started
+    stages[0][stage] += time.perf_counter() - wall
+    stages[1][stage] += time.process_time() - cpu
 
 
 @contextmanager
@@ -252,35 +228,52 @@ def _timed(total: Counter) -> Iterator[None]:
     total["cpu"] += time.process_time() - cpu
 
 
-ROLES = {"make": make, "race": race, "ours": alone}
+ROLES = {"make": make, "race": race, "ours": alone, "night": night}
 
 
 def _command(role: str, chosen: argparse.Namespace) -> list[str]:
-    return [sys.executable, __file__, "--role", role, "--folder", str(chosen.folder), "--rows", str(chosen.rows)]
+    return [sys.executable, __file__, "--role", role, "--folder", str(chosen.folder), "--out", str(chosen.out),
+            "--rows", str(chosen.rows), "--patients", str(chosen.patients)]  # fmt: skip
+
+
+def _stage_lines(stages: dict) -> list[str]:
+    total = {kind: sum(each[kind] for each in stages.values()) for kind in ("wall", "cpu")}
+    return [f"  {stage:34}{each['wall']:8.1f} s {each['wall'] / total['wall']:6.0%} {each['cpu']:8.1f} CPU s "
+            f"{each['cpu'] / total['cpu']:6.0%}" for stage, each in stages.items()]  # fmt: skip
 
 
 def _lines(result: dict) -> list[str]:
-    wall = result["ours"]["wall"]
+    stages, nightly = result["stages"], result["night"]
     return [
         described(result["machine"]),
-        "{rows} rows, {features} features, {trees} trees of depth {depth} in {members} members, {threads} threads"
-        .format(**result),
-        *(f"{name:16}{result[key]['cpu']:8.1f} CPU s {result[key]['wall']:8.1f} s"
-          for name, key in (("ours, end to end", "ours"), ("pred_contribs", "pred_contribs"))),
-        *(f"  {stage:16}{seconds:8.1f} s {seconds / wall:6.0%}" for stage, seconds in result["stages"].items()),
+        "{rows} rows for each of two targets, {threads} threads; champions of a SYNTHETIC system".format(**result),
+        *(f"{name:34}{result[key]['cpu']:10.1f} CPU s {result[key]['wall']:8.1f} s"
+          for name, key in (("ours, features to reasons", "ours"), ("pred_contribs, from a sample", "pred_contribs"))),
+        *_stage_lines(stages),
         "ours alone, with loading: {wall_s:.1f} s, peak {peak_mib:.0f} MiB".format(**result["ours_alone"]),
         f"largest difference of a contribution: {result['largest_difference']:.1e} log-odds",
-        f"wall seconds, ours to pred_contribs: {result['wall_ratio']:.2f}",
+        f"a night from journeys, {nightly['rows']} rows:",
+        *_stage_lines(nightly["stages"]),
+        f"wall seconds, ours to pred_contribs: {result['wall_ratio']:.4f}",
         verdict("CPU seconds, ours to pred_contribs", result["cpu_ratio"], BAR),
+        *(verdict(f"{what}: share of the walk less that of the largest other stage, wall", _ahead(each), 0.0)
+          for what, each in (("from features", stages), ("from journeys", nightly["stages"]))),
     ]  # fmt: skip
+
+
+def _ahead(stages: dict) -> float:
+    total = sum(each["wall"] for each in stages.values())
+    return (stages[WALK]["wall"] - max(each["wall"] for name, each in stages.items() if name != WALK)) / total
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--patients", type=int, default=12_000, help="whom the champions learn from")
+    parser.add_argument("--folder", type=Path, help="keep the champions here, and find them here again")
     parser.add_argument("--role", choices=ROLES, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

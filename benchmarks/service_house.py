@@ -18,6 +18,7 @@ from wellkept.estimators import BoostedTrees
 from wellkept.history import past
 from wellkept.registry.tracking import PYFUNC
 from wellkept.spec import Label, Points, Spec
+from wellkept.uncertainty import fit_uncertainty
 from wellkept.store import Keys, open_database, pepper_of
 
 ROWS = 20_000
@@ -33,10 +34,13 @@ def main(house: Path, features: int, trees: int, depth: int) -> None:
     table = pa.table({f.name: X[:, i] for i, f in enumerate(asked)})
     booster = xgboost.train({"max_depth": depth, "eta": 0.05, "objective": "binary:logistic", "nthread": 2},
                             xgboost.DMatrix(X, label), trees)  # fmt: skip
+    estimator = BoostedTrees((booster,))
+    margins = estimator.margins(X)
+    sureness = fit_uncertainty(margins, label=label, margin=margins[:, 0], subject=np.arange(ROWS), line=(1.0, 0.0))
     encoder = fit_encoder(asked, table, np.arange(ROWS))
     label_of = Label(true_when="SURVEY//NPS <= 6 within 30d")
     spec = Spec(target="made_up", points=Points(each="VISIT//DONE"), label=label_of)
-    made = Bundle(spec=spec, encoder=encoder, estimator=BoostedTrees((booster,)), slope=1.0, intercept=0.0,
+    made = Bundle(spec=spec, encoder=encoder, estimator=estimator, uncertainty=sureness, slope=1.0, intercept=0.0,
                   reference_rate=float(label.mean()), facts={}, metrics={}, profile=encoder.profile(table))  # fmt: skip
     folder = write_bundle(made, house / "models" / "made_up" / "1")
     (house / "models" / "made_up" / "champion").write_text("1\n")

@@ -20,10 +20,11 @@ from wellkept.encoding import NUMBER, Encoder, fit_encoder
 from wellkept.estimators import fit_trees
 from wellkept.gates import Gate
 from wellkept.history import past
-from wellkept.learning import Outcomes
+from wellkept.learning import Outcomes, own_margin
 from wellkept.logistic import fit_logistic
 from wellkept.registry import register
 from wellkept.spec import Label, Points, Spec, Trees
+from wellkept.uncertainty import fit_uncertainty
 
 ROWS, FOLDS = 600, 3
 
@@ -109,8 +110,11 @@ def bundle(
         if kind == "trees"
         else fit_logistic(X, outcomes, FOLDS, defined.logistic)
     )
+    line, margin = (1.1, -0.2), own_margin(fitted.estimator, X, outcomes.fold)
+    members = fitted.estimator.margins(X)
+    unsure = fit_uncertainty(members, label=label, margin=margin, subject=np.arange(ROWS), line=line)
     return Bundle(
-        spec=defined, encoder=encoder, estimator=fitted.estimator, slope=1.1, intercept=-0.2,
+        spec=defined, encoder=encoder, estimator=fitted.estimator, slope=line[0], intercept=line[1], uncertainty=unsure,
         reference_rate=float(label.mean()), second=(0.9, 0.4) if kind == "trees" else None,
         facts={"train_rows": str(ROWS)}, metrics={"shipped": kind, "test": {"trees": {"auroc": [0.7, 0.6, 0.8]}}},
         profile=encoder.profile(table),

@@ -39,7 +39,9 @@ def report_facts(**other: Any) -> dict[str, Any]:
                                 "net_benefit_at_capacity": [0.002, -0.001, 0.004]}},
         "everybody": {"asked": 3608, "answered": 830, "called": 0, "followed_up": 0,
                       "levels": {"stated": [0.094, 0.091, 0.096]}},
-        "drivers": {"rows": 1120, "touchpoints": {"arrival": 0.33, "visit": 0.34}, "features": [
-            {"name": HOSTILE, "touchpoint": "arrival", "dimension": "customer", "says": "minutes", "size": 0.2,
-             "leans": "more raises"}]},
+        "drivers": {
+            "rows": 1120, "touchpoints": {"visit": [0.34, 0.3, 0.4], "arrival": [0.33, 0.3, 0.4]},
+            "features": {HOSTILE: [0.2, 0.1, 0.3]}, "dimensions": {"customer": [0.5, 0.4, 0.6]},
+            "signs": {HOSTILE: {"declared": 1, "agrees": True, "correlation": 0.9}},
+            "described": {HOSTILE: {"touchpoint": "arrival", "dimension": "customer", "says": "minutes"}}},
     } | other  # fmt: skip

@@ -4,7 +4,9 @@ Prints, for each study, the AUC [95 %] of the contestant that ships (named), of 
 and of the one feature that people go by; calibration slope and base rate; and the figures that a competent person gets
 by hand (shared/DATA.md). All are measured on rows that the judging member never saw; where time splits them, on every
 outcome that came after the last one trained on, whenever it was predicted: of the latest bookings only those with a
-short wait have an outcome yet, and these alone would flatter. A study below the quoted interval is marked.
+short wait have an outcome yet, and these alone would flatter. A study below the quoted interval is marked. Then how
+each group of people is served, and, for MEPS and HINTS, the facts about groups that shared/DATA.md states, with and
+without the columns that they speak of (facts.py).
 
 The data folder is WELLKEPT_DATA, or ../shared/data beside the repository. Without it every study is skipped, in words
 and with exit code 0. Nothing is written into the repository.
@@ -24,7 +26,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from measuring import described, machine, say, show  # noqa: E402 - a script finds its neighbours by path
+from facts import FACTS, held  # noqa: E402 - a script finds its neighbours by path
+from facts import lines as fact_lines  # noqa: E402
+
+from measuring import described, machine, say, show  # noqa: E402
 
 DATA = Path(os.environ.get("WELLKEPT_DATA") or HERE.parents[2] / "shared" / "data")
 PACKAGES = ("wellkept", "duckdb", "numpy", "scikit-learn", "xgboost")
@@ -69,7 +74,7 @@ def main() -> None:
 def run(name: str, study: Study) -> dict:
     """One study from file to figures, in a temporary folder."""
     from wellkept import jobs
-    from wellkept.evaluating import evaluate, plain
+    from wellkept.evaluating import breakdown, evaluate, plain
     from wellkept.examples import examples
     from wellkept.settings import Settings
     from wellkept.spec import load_spec
@@ -87,9 +92,12 @@ def run(name: str, study: Study) -> dict:
         data = examples(journeys.snapshot(), spec)
         trained = train(data, spec, say=lambda line: say(f"{name}: {line}"))
         rows = data.rows("test", "embargo") if "test" in data.role else data.test_rows
-        report = plain(trained, evaluate(trained, data, spec, rows))
+        report = plain(trained, evaluate(trained, data, spec, rows)) | breakdown(trained.shipped.risk, data, rows)
+        say(f"{name}: groups, with and without")
+        kind = trained.shipped.estimator.kind
+        found = held(name, journeys.snapshot(), data, spec, kind) if name in FACTS else {}
     say(f"{name}: {time.perf_counter() - started:.0f} s")
-    return _figures(name, report, len(rows))
+    return _figures(name, report, len(rows)) | {"groups": report["groups"], "held": found}
 
 
 def _figures(name: str, report: dict, rows: int) -> dict:
@@ -103,6 +111,8 @@ def _figures(name: str, report: dict, rows: int) -> dict:
 
 
 def _lines(figures: dict) -> list[str]:
+    from wellkept.listing_groups import group_lines
+
     known, test = STUDIES[figures["study"]], figures["report"]["test"]
     below = "  BELOW WHAT IS REACHABLE" if figures["auc"] < known.lowest else ""
     names = {"ours": f"ours, ships {figures['ships']}", "logistic": "logistic regression", "trees": "trees",
@@ -117,6 +127,8 @@ def _lines(figures: dict) -> list[str]:
             for key, row in rows.items()
         ),
         f"  {'by hand (DATA.md)':24} AUC {known.auc}, logistic {known.logistic} ({known.note})",
+        *(f"  {line}" for line in group_lines(figures["groups"])),
+        *(fact_lines(figures["held"]) if figures["held"] else []),
     ]
 
 

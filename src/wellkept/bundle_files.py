@@ -23,7 +23,7 @@ from wellkept.files import sync
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-NAMES = re.compile(r"(model|encoder|spec|metrics|golden|logistic|start|card)\.json|trees-\d{1,3}\.ubj")
+NAMES = re.compile(r"(model|encoder|spec|metrics|golden|logistic|start|card|sketch)\.json|trees-\d{1,3}\.ubj")
 PICKLES = (".pkl", ".pickle", ".joblib", ".skops", ".dill", ".cloudpickle")
 VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){0,2}")
 LARGEST_MANIFEST = 2**20

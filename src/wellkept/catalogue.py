@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from wellkept.errors import SpecRefused
@@ -59,7 +60,7 @@ class Feature:
         if self.touchpoint not in TOUCHPOINTS or self.dimension not in DIMENSIONS or self.monotone not in (-1, 0, 1):
             raise SpecRefused("feature", f"feature {self.name}: touchpoint, dimension or monotone is no known one")
 
-    @property
+    @cached_property
     def topic(self) -> str:
         """What it is about: the first code that it asks for, so that calls in 30 and in 90 days are one topic."""
         return next(iter(self.codes), self.name)

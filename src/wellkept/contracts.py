@@ -120,6 +120,8 @@ SCORES = Table(
         *POINTS.columns,
         Column("target", pa.string(), "what is predicted"),
         Column("risk", pa.float32(), "calibrated probability", unit="probability"),
+        Column("risk_low", pa.float32(), "the risk of patients who look like this one: 95 % interval", "probability"),
+        Column("risk_high", pa.float32(), "its upper end", "probability"),
         Column("reference_rate", pa.float32(), "how often it came true where the risk was calibrated", "probability"),
         Column("margin", pa.float32(), "the model's output that the contributions add up to", "log-odds"),
         Column("expected_nps", pa.float32(), "P(promoter) - P(detractor)", null="no second head", optional=True),
@@ -142,7 +144,24 @@ REASONS = Table(
     ),
 )
 
-TABLES = (EVENTS, POINTS, LABELS, SCORES, REASONS)
+RECOMMENDATIONS = Table(
+    "recommendations",
+    (
+        *POINTS.columns,
+        Column("rank", pa.int32(), "1 is what is owed or worth most"),
+        Column("intervention", pa.string(), "what to do, by its name in the catalogue"),
+        Column("title", pa.string(), "what to do, in words"),
+        Column("because", pa.string(), "the fact in the record that it answers"),
+        Column("script", pa.string(), "how to begin"),
+        Column("roles", pa.string(), "who may do it"),
+        Column("minutes", pa.float32(), "of their time; 0 is a machine's", unit="min"),
+        Column("due_at", TIME, "by when it should be done"),
+        Column("grade", pa.string(), "on what evidence: assumed, what-if, observational or randomised"),
+        Column("others", pa.string(), "up to two other steps that make sense, the better first"),
+    ),
+)
+
+TABLES = (EVENTS, POINTS, LABELS, SCORES, REASONS, RECOMMENDATIONS)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,17 @@ from pydantic import SecretStr
 
 from wellkept import jobs
 from wellkept.errors import SpecRefused
-from wellkept.listing import gate_lines, report_lines
+from wellkept.listing import gate_lines, recommendation_lines, report_lines
+from wellkept.natural import in_words, with_interval
 from wellkept.progress import Narrator
+from wellkept.recommending import Budget
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 TARGETS = ("detractor_risk", "no_return")
 SHOWN = 10
+BUDGET = Budget(minutes=400, texts=200)  # of all staff in one day
 
 
 def run_demo(
@@ -48,8 +51,12 @@ def run_demo(
     bundles = jobs.bundles_in_service(settings, served)
     run = jobs.score_population(journeys.snapshot(), bundles, AS_OF, folder / "scores", narrate=say,
                                 again="the demo was run again", settings=settings)
-    told = [*_headline(patients), *_reports(reports), *_worst(run.folder, served), *_next(folder, run, settings)]
-    return {"synthetic": True, "reports": reports, "rows": run.rows, "folder": str(run.folder)}, "\n".join(told)
+    steps = jobs.recommend(journeys.snapshot(), bundles, AS_OF, BUDGET)
+    jobs.write_recommendations(steps, run.folder.parent / "steps")
+    told = [*_headline(patients), *_reports(reports), *_worst(run.folder, served),
+            *recommendation_lines(steps), "", *_next(folder, run, settings)]
+    return {"synthetic": True, "reports": reports, "rows": run.rows, "steps": steps.table.num_rows,
+            "folder": str(run.folder)}, "\n".join(told)
 
 
 def _headline(patients: int) -> list[str]:
@@ -68,7 +75,7 @@ def _worst(run: Path, served: tuple[str, ...]) -> list[str]:
     for row in first.to_pylist():
         mine = pc.equal(scores["subject_id"], row["subject_id"])
         risks = {r["target"]: r for r in scores.filter(mine).to_pylist()}
-        said = [f"{t} {_in_100(r['risk'])} (usual {_in_100(r['reference_rate'])})" for t, r in risks.items()]
+        said = [f"{t} {_told(r)}" for t, r in risks.items()]
         said += [f"{t} not asked: nobody expects them back by a deadline" for t in served if t not in risks]
         lines.append(f"  patient {row['subject_id']}: {'; '.join(said)}")
         why = reasons.filter(pc.and_(pc.equal(reasons["subject_id"], row["subject_id"]),
@@ -78,14 +85,17 @@ def _worst(run: Path, served: tuple[str, ...]) -> list[str]:
     return [*lines, ""]
 
 
-def _in_100(risk: float) -> str:
-    return f"{round(risk * 100)} in 100"
+def _told(score: dict) -> str:
+    """One risk with its interval, and what is usual."""
+    risk = with_interval(score["risk"], score["risk_low"], score["risk_high"])
+    return f"{risk} (usual: {in_words(score['reference_rate'])})"
 
 
 def _next(folder: Path, run: jobs.ScoringRun, settings: Settings) -> list[str]:
     return [
         "Where to look next:",
         f"  scores and reasons      {run.folder}/scores.parquet, reasons.parquet",
+        f"  what to do, for whom    {run.folder.parent}/steps/recommendations.parquet",
         f"  what was exported       {folder}/export/*.parquet with a mapping TOML each",
         f"  the models in service   {settings.models}/<target>/champion",
         f"  the experiments         mlflow ui --backend-store-uri sqlite:///{settings.mlruns}/mlflow.db",

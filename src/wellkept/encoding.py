@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ class Encoder:
     features: tuple[Feature, ...]
     levels: Mapping[str, tuple[str, ...]]
 
-    @property
+    @cached_property
     def columns(self) -> list[tuple[int, str | None]]:
         """(feature's position, category or None) of each column of the matrix."""
         return [
@@ -43,7 +44,7 @@ class Encoder:
             for level in (self._levels(f) if f.expression.is_text else (None,))
         ]
 
-    @property
+    @cached_property
     def feature_of_column(self) -> np.ndarray:
         """The position of the feature that each column belongs to."""
         return np.array([i for i, _ in self.columns])
@@ -61,7 +62,8 @@ class Encoder:
         InputRefused
             A feature is missing or of another type (`feature_contract`), or holds an infinite number (`non_finite`).
         """
-        if missing := [f.name for f in self.features if f.name not in table.column_names]:
+        there = set(table.column_names)
+        if missing := [f.name for f in self.features if f.name not in there]:
             raise InputRefused("feature_contract", f"{len(missing)} features are missing, the first is {missing[0]}")
         out = np.empty((table.num_rows, len(self.columns)), np.float32)
         at = 0

@@ -16,7 +16,8 @@
     ├── GateClosed          a model did not pass what a champion must pass: what is in service stays
     └── NotEnoughData       too little is known to state anything
 
-Each class knows its exit code (command line) and its HTTP status (service). A message says what, where,
+Each class knows its exit code (command line) and its HTTP status (service); `wellkept monitor` ends with 10, which is
+no error, where something is to be done. A message says what, where,
 what was found and what to do; it never holds a patient's value, name or identifier.
 """
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import xgboost
 
 from wellkept.calibrating import logit
 from wellkept.grading import GradedLoss
-from wellkept.learning import Estimator, Fitted, Outcomes
+from wellkept.learning import Estimator, Explained, Fitted, Outcomes
 from wellkept.logistic import read_logistic
+from wellkept.patterns import Program
 from wellkept.spec import Spec, Trees
 from wellkept.threads import available_threads
+from wellkept.topics import mean_and_agreement
+from wellkept.walking import program_of, walked
 
 SUREST = 0.999  # a share that boosting starts from lies within .001 and this
 
@@ -36,7 +40,9 @@ class Start:
 class BoostedTrees:
     """XGBoost boosters; contributions are its exact TreeSHAP values (path-dependent; Lundberg et al. 2020).
 
-    What they start from is linear, so its own exact contribution is how far it lies from its mean.
+    What they start from is linear, so its own exact contribution is how far it lies from its mean. `explained` looks
+    contributions up in tables (docs/explaining.md) and gives the bits of `margins`, which asks XGBoost; where boosters
+    do not fit into tables or there is no numba, XGBoost is asked for both.
     """
 
     members: tuple[xgboost.Booster, ...]
@@ -54,18 +60,37 @@ class BoostedTrees:
         from_start = 0.0 if self.start is None else self.start.log_odds(X)[:, None]
         return np.stack(margins, axis=1).astype(float) + from_start
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(X), self.columns + 1), np.float32)
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
         if len(X) == 0:
-            return total
+            yield np.zeros((0, self.columns + 1), np.float32)
+            return
         matrix = xgboost.DMatrix(X, nthread=available_threads())
         for member in self.members:
-            total += member.predict(matrix, pred_contribs=True)
-        total /= np.float32(len(self.members))
+            yield self._from_start(member.predict(matrix, pred_contribs=True), X)
+
+    def _from_start(self, contributions: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """With what boosting starts from, which is the same for every member."""
         if self.start is not None:
-            total[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
-            total[:, -1] += np.float32(self.start.mean)
-        return total
+            contributions[:, self.start.column] += (self.start.log_odds(X) - self.start.mean).astype(np.float32)
+            contributions[:, -1] += np.float32(self.start.mean)
+        return contributions
+
+    @cached_property
+    def program(self) -> Program | None:
+        """The boosters as tables; None where they do not fit or nothing can walk them."""
+        return program_of(self.members)
+
+    def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
+        if self.program is None:
+            return Explained(*mean_and_agreement(self.member_contributions(X), topic), self.margins(X))
+        start = np.zeros(0) if self.start is None else self.start.log_odds(X)
+        told = walked(self.program, X, topic, start - self._mean, self.start.column if self.start else 0)
+        told.contributions[:, -1] += np.float32(self._mean)
+        return told._replace(margins=told.margins.astype(float) + (start[:, None] if self.start else 0.0))
+
+    @property
+    def _mean(self) -> float:
+        return self.start.mean if self.start else 0.0
 
     def files(self) -> dict[str, bytes]:
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}
@@ -101,15 +126,20 @@ def fit_trees(
 
     `start` is the column of shares that boosting starts from, if there is one.
     """
-    settings, begin = _tree_settings(spec.trees, monotone, spec.seed), _start(X, start)
-    members, effects = [], []
-    for k in range(spec.split.folds):
-        rows = outcomes.fold != k
-        margin, own = None if begin is None else begin.log_odds(X[rows]), {**settings, "seed": spec.seed + k}
-        booster, effect = _boosted(X[rows], outcomes.where(rows), margin, own, spec.trees)
-        members.append(booster)
-        effects.append(effect)
-    return Fitted(BoostedTrees(tuple(members), begin), np.mean(effects, axis=0))
+    fitted = [fit_member(k, X, outcomes, monotone, spec, start=start) for k in range(spec.split.folds)]
+    members = tuple(member for trees, _ in fitted for member in trees.members)
+    return Fitted(BoostedTrees(members, fitted[0][0].start), np.mean([effects for _, effects in fitted], axis=0))
+
+
+def fit_member(
+    k: int, X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec, *, start: int | None = None
+) -> tuple[BoostedTrees, np.ndarray]:
+    """The member of `fit_trees` that does not see fold `k`, and what each way of asking adds."""
+    begin, rows = _start(X, start), outcomes.fold != k
+    margin = None if begin is None else begin.log_odds(X[rows])
+    settings = _tree_settings(spec.trees, monotone, spec.seed + k)
+    booster, effects = _boosted(X[rows], outcomes.where(rows), margin, settings, spec.trees)
+    return BoostedTrees((booster,), begin), effects
 
 
 def _start(X: np.ndarray, column: int | None) -> Start | None:

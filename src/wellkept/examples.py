@@ -26,9 +26,11 @@ from wellkept.labelling import Question, cohort, labels, question
 from wellkept.parts import discover
 from wellkept.spec import Spec, matches
 from wellkept.visiting import refuse_rules, visiting_at
+from wellkept.waiting import Waiting, still_waiting, waiting_at
 
 FEWEST_EVENTS = 20  # of each kind, to train, to calibrate and to judge
 FEWEST_FOLDS = 3  # with labels of each kind: a member leaves out one, and chooses its penalty on another
+BARE = ["subject_id", "prediction_time", "encounter_id"]
 ROLES = ("train", "calibrate", "test", "embargo")
 
 
@@ -40,7 +42,8 @@ class Examples:
     ROLES by row; `fold` is the fold of the row's patient. `visiting` has, for the rules of `beside`, one row a training
     patient: the visits that were known when the test period began. `control` is what the hazard learns from, if named.
     `is_answer` says that labels are answers, and `modes` names the ways of asking for them, the reference first.
-    `groups` has a column of words for each way to break performance down (wellkept.grouping).
+    `groups` has a column of words for each way to break performance down (wellkept.grouping). `waiting` has the points
+    whose deadline was not over when the test period began, of a model that has a clock.
     """
 
     points: pa.Table
@@ -53,6 +56,7 @@ class Examples:
     is_answer: bool = False
     modes: tuple[str, ...] = ("",)
     groups: pa.Table = field(default_factory=lambda: pa.table({}))
+    waiting: Waiting | None = None
 
     @property
     def label(self) -> np.ndarray:
@@ -108,15 +112,15 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
         what = spec.points.each or "the time"
         raise NotEnoughData("no_points", f"[points] finds nobody: is {what} written as in the journeys, and does "
                             "anybody meet `where`?")  # fmt: skip
-    points = as_asked(snapshot, labels(snapshot, points, asked), spec.asked)
-    points = points.filter(points["label"].is_valid())
+    everything = as_asked(snapshot, labels(snapshot, points, asked), spec.asked)
+    points = everything.filter(everything["label"].is_valid())
     if points.num_rows == 0:
         raise NotEnoughData("too_few_labels", "not one point has a label that is known: is the code written as in the "
                             f"journeys, and is its window over for anybody? ({spec.label.true_when})")  # fmt: skip
     fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
     role = _roles(points, spec)
     _enough(points, role, fold)
-    training = points.filter(pa.array(role == "train")).select(["subject_id", "prediction_time", "encounter_id"])
+    training = points.filter(pa.array(role == "train")).select(BARE)
     catalogue = _catalogue(snapshot, training, spec)
     if spec.baseline and spec.baseline not in {f.name for f in catalogue}:
         raise SpecRefused("baseline", f"the baseline {spec.baseline!r} is none of the {len(catalogue)} features")
@@ -125,14 +129,18 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     if "hazard" in spec.beside:
         control = followed_visits(snapshot, points, spec, asked, catalogue=catalogue, until=begins)
     # without a test period, the clock would have seen the returns of the rows that it is judged on
-    if "test" in role and (rhythm := clock(snapshot, spec.points, asked, begins)) is not None:
-        catalogue.append(rhythm)
-    query = FeatureQuery({f.name: f.expression for f in catalogue})
-    bare = points.select(["subject_id", "prediction_time", "encounter_id"])
-    table = query.run(snapshot, bare)
+    rhythm = clock(snapshot, spec.points, asked, begins) if "test" in role else None
+    catalogue += [rhythm] if rhythm else []
+    waits = still_waiting(snapshot, everything, asked, begins) if rhythm else np.zeros(everything.num_rows, bool)
+    table, of_waiting = _features(snapshot, everything, waits, catalogue)
+    waiting = None
+    if rhythm and waits.any():
+        open_yet = everything.filter(pa.array(waits))
+        their_fold = fold_of(open_yet["subject_id"].to_numpy(), spec.split.folds, spec.seed)
+        waiting = waiting_at(snapshot, open_yet, of_waiting, their_fold, asked=asked, clock=rhythm, until=begins)
     visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
     return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec),
-                    groups_at(snapshot, spec, bare, table))  # fmt: skip
+                    groups_at(snapshot, spec, points.select(BARE), table), waiting)  # fmt: skip
 
 
 def fold_of(subject_ids: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -164,6 +172,17 @@ def _roles(points: pa.Table, spec: Spec) -> np.ndarray:
         calibrate_from = np.quantile(known[before], 1 - spec.split.calibration_share, method="lower")
         role[before] = np.where(known[before] < calibrate_from, "train", "calibrate")
     return role
+
+
+def _features(
+    snapshot: Snapshot, points: pa.Table, waits: np.ndarray, catalogue: list[Feature]
+) -> tuple[pa.Table, pa.Table]:
+    """The features of points with a label, and of those that wait; many are both, and asked for once."""
+    labelled = points["label"].is_valid().to_numpy()
+    used = labelled | waits
+    query = FeatureQuery({f.name: f.expression for f in catalogue})
+    table = query.run(snapshot, points.select(BARE).filter(pa.array(used)))
+    return table.filter(pa.array(labelled[used])), table.filter(pa.array(waits[used]))
 
 
 def _visiting(snapshot: Snapshot, points: pa.Table, role: np.ndarray, catalogue: list[Feature]) -> pa.Table:

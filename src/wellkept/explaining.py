@@ -8,19 +8,24 @@ import pyarrow.compute as pc
 
 from wellkept.catalogue import Feature
 from wellkept.contracts import REASONS
+from wellkept.topics import by_topic, topic_of
 
 TOP = 5
+MOST_AGREE = 0.8  # share of the members
+NOT_TOLD = -1.0  # a size below all others
 
 
 def reasons(
     points: pa.Table, target: str, features: tuple[Feature, ...], values: pa.Table, contributions: np.ndarray,
-    *, top: int = TOP,
+    *, agreement: np.ndarray, top: int = TOP,
 ) -> pa.Table:  # fmt: skip
     """The `top` topics of largest contribution for each row, largest first.
 
     Features about one code (its count in 30 days, in 90 days, ...) are one topic, so that no two reasons say the same:
     their contributions are added up, which is exact, and the one that moves the row most that way gives the words.
-    Protected features are nobody's reason.
+    Protected features are nobody's reason. Nor is a topic of which fewer than four fifths of the members say that it
+    moves this row that way (METHOD.md, 7.3): trained on other patients, the model might say the opposite. What it
+    contributes stays part of the risk.
 
     Parameters
     ----------
@@ -30,22 +35,20 @@ def reasons(
         The features of the same rows, as computed (before encoding).
     contributions
         Rows x (features + 1), log-odds; the last column, the bias, is nobody's reason.
+    agreement
+        Rows x topics, as `Bundle.explained` gives it: the share of the members that agree about the sign.
 
     Returns
     -------
-    A table that fits REASONS, `top` rows for each point (fewer when there are fewer topics).
+    A table that fits REASONS, `top` rows for each point (fewer when there are fewer topics that members agree about).
     """
-    told = [i for i, f in enumerate(features) if not f.protected]
-    if not told:
+    topic = topic_of(features)
+    summed = by_topic(contributions, topic)
+    if summed.shape[1] == 0:
         return REASONS.schema.empty_table()
-    features, contributions = tuple(features[i] for i in told), contributions[:, told]
-    topic = _topics(features)
-    by_topic = _summed(contributions, topic)
-    rows, top = len(contributions), min(top, by_topic.shape[1])
-    chosen = _largest(by_topic, top)
-    row = np.repeat(np.arange(rows), top)
-    contribution = by_topic[row, chosen.ravel()]
-    feature = _leading(contributions, topic, row, chosen.ravel(), contribution)
+    row, rank, chosen = _chosen(summed, agreement >= MOST_AGREE, min(top, summed.shape[1]))
+    contribution = summed[row, chosen]
+    feature = _leading(contributions, topic, row, chosen, contribution)
     catalogue = pa.table({
         "feature": [f.name for f in features], "touchpoint": [f.touchpoint for f in features],
         "dimension": [f.dimension for f in features], "modifiable": [f.modifiable for f in features],
@@ -53,8 +56,8 @@ def reasons(
     where = pa.array(row)
     return REASONS.check(pa.table({
         **{name: points[name].take(where) for name in points.column_names},
-        "target": pa.repeat(target, rows * top),
-        "rank": pa.array(np.tile(np.arange(1, top + 1), rows), pa.int8()),
+        "target": pa.repeat(target, len(row)),
+        "rank": pa.array(rank, pa.int8()),
         "feature": catalogue["feature"],
         "contribution": pa.array(contribution.astype(np.float32)),
         "sentence": _sentences(features, values, row, feature),
@@ -64,17 +67,11 @@ def reasons(
     }))  # fmt: skip
 
 
-def _topics(features: tuple[Feature, ...]) -> np.ndarray:
-    """Each feature's topic, counted in order of first use."""
-    names = list(dict.fromkeys(f.topic for f in features))
-    return np.array([names.index(f.topic) for f in features], int)
-
-
-def _summed(contributions: np.ndarray, topic: np.ndarray) -> np.ndarray:
-    """Rows x topics: each row on its own, so that one row alone has the same bits as in a batch."""
-    order = np.argsort(topic, kind="stable")
-    starts = np.flatnonzero(np.diff(topic[order], prepend=-1))
-    return np.add.reduceat(contributions[:, order], starts, axis=1)
+def _chosen(summed: np.ndarray, told: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, rank from 1 and topic of each reason: the largest of the topics that may be told of the row."""
+    chosen = _largest(np.where(told, np.abs(summed), NOT_TOLD), top)
+    row, place = np.nonzero(np.take_along_axis(told, chosen, 1))
+    return row, place + 1, chosen[row, place]
 
 
 def _leading(
@@ -89,9 +86,9 @@ def _leading(
     return feature
 
 
-def _largest(contributions: np.ndarray, top: int) -> np.ndarray:
-    """Positions of the `top` largest in size, largest first, shape (rows, top); ties by position."""
-    size = -np.abs(contributions)
+def _largest(sizes: np.ndarray, top: int) -> np.ndarray:
+    """Positions of the `top` largest, largest first, shape (rows, top); ties by position."""
+    size = -sizes
     if top == size.shape[1]:
         return np.argsort(size, axis=1, kind="stable")
     some = np.sort(np.argpartition(size, top - 1, axis=1)[:, :top], axis=1)

@@ -132,13 +132,7 @@ def lines_of(goals: Sequence[Goal]) -> list[str]:
 
 def judged_rows(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples) -> Judged:
     """Points of the test period, and the ceiling, which learns from the truth of the periods before."""
-    points = cohort(snapshot, spec.points.model_copy(update={"after": (AT,)}))
-    rows = _aligned(points, truth)
-    points, truth = points.filter(pa.array(rows >= 0)), truth.take(pa.array(rows[rows >= 0]))
-    p = truth[TRUTH[spec.target]].to_numpy()
-    if spec.target == "no_return":
-        p, undecided = _undecided(points, truth, p)
-        points, truth, p = points.filter(pa.array(undecided)), truth.filter(pa.array(undecided)), p[undecided]
+    points, truth, p = true_points(snapshot, truth, spec)
     at = _micros(points["prediction_time"])
     later = at >= _micros(data.points["prediction_time"])[data.rows("test")].min()
     features = FeatureQuery({f.name: f.expression for f in data.catalogue}).run(snapshot, points)
@@ -154,6 +148,18 @@ def judged_rows(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples)
         days_left=((deadline - at) / DAY)[later],
         groups=_groups(judged, truth["care_type"].filter(pa.array(later))),
     )
+
+
+def true_points(snapshot: Snapshot, truth: pa.Table, spec: Spec) -> tuple[pa.Table, pa.Table, np.ndarray]:
+    """Points just after visits, the truth's row of each, and the chance in truth; without who has booked to return."""
+    points = cohort(snapshot, spec.points.model_copy(update={"after": (AT,)}))
+    rows = _aligned(points, truth)
+    points, truth = points.filter(pa.array(rows >= 0)), truth.take(pa.array(rows[rows >= 0]))
+    p = truth[TRUTH[spec.target]].to_numpy()
+    if spec.target == "no_return":
+        p, undecided = _undecided(points, truth, p)
+        points, truth, p = points.filter(pa.array(undecided)), truth.filter(pa.array(undecided)), p[undecided]
+    return points, truth, p
 
 
 def _undecided(points: pa.Table, truth: pa.Table, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -50,7 +50,9 @@ def margins_of(bundle: Bundle, X: np.ndarray, subject: np.ndarray, mode: Sequenc
     return bundle.slope * own_margin(bundle.estimator, X, fold) + bundle.intercept + effect
 
 
-def recalibrated(bundle: Bundle, margin: np.ndarray, label: np.ndarray, *, slope: bool) -> Bundle:
+def recalibrated(
+    bundle: Bundle, margin: np.ndarray, label: np.ndarray, *, subject: np.ndarray, slope: bool
+) -> Bundle:
     """The same trees or coefficients with another intercept, or another line, that newer labels ask for.
 
     Parameters
@@ -59,10 +61,13 @@ def recalibrated(bundle: Bundle, margin: np.ndarray, label: np.ndarray, *, slope
         Shape (n,): what `margins_of` gives of the newer rows.
     label
         Shape (n,): did it come true.
+    subject
+        Shape (n,): whose row it is; how sure the new line is goes by patients.
 
     Notes
     -----
-    Both heads move alike. Ways of asking keep their distance.
+    Both heads move alike. Ways of asking keep their distance. Intervals of one patient take the new line to be as
+    unsure as if slope and intercept had both been learned, also where only the intercept was.
     """
     if slope:
         b, a = calibrate_logistic(label, margin)
@@ -70,8 +75,12 @@ def recalibrated(bundle: Bundle, margin: np.ndarray, label: np.ndarray, *, slope
         ones, prior = np.ones((len(margin), 1)), (np.zeros(1), np.full(1, WEAK))
         b, a = 1.0, float(fit_logistic(ones, label.astype(float), np.ones(len(margin)), prior=prior, offset=margin)[0])
     second = None if bundle.second is None else (b * bundle.second[0], b * bundle.second[1] + a)
+    line = (b * bundle.slope, b * bundle.intercept + a)
+    unsure = bundle.uncertainty.recalibrated(
+        label=label, margin=(margin - bundle.intercept) / bundle.slope, subject=subject, line=line
+    )
     return replace(
-        bundle, slope=b * bundle.slope, intercept=b * bundle.intercept + a, second=second,
+        bundle, slope=line[0], intercept=line[1], second=second, uncertainty=unsure,
         mode_effects={mode: b * effect for mode, effect in bundle.mode_effects.items()},
     )  # fmt: skip
 

@@ -6,10 +6,24 @@ of a patient's own fold never saw that patient, so it can judge them honestly; a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+
+
+class Explained(NamedTuple):
+    """What a contestant says of rows, from one pass over it.
+
+    `contributions`, rows x (columns + 1), float32, are the members' mean, the bias in the last column; they add up to
+    the mean of `margins`, rows x members. `agreement`, rows x topics, is the share of the members that gives the
+    topic's contribution the sign that the mean gives it.
+    """
+
+    contributions: np.ndarray
+    agreement: np.ndarray
+    margins: np.ndarray
 
 
 class Estimator(Protocol):
@@ -24,8 +38,12 @@ class Estimator(Protocol):
         """Rows x members, log-odds, float64."""
         ...
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Rows x (columns + 1), the members' mean; the last column is the bias; they add up to the mean margin."""
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """One member after the other: rows x (columns + 1), which add up to its margin; the last column is the bias."""
+        ...
+
+    def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
+        """Margins, contributions and agreement; `topic` is each column's, counted from 0, or negative for none."""
         ...
 
     def files(self) -> dict[str, bytes]:
@@ -50,7 +68,8 @@ class Outcomes:
     Attributes
     ----------
     label, weight, fold
-        Shape (n,): did it come true, how much the row counts, and the fold of its patient.
+        Shape (n,): did it come true (for trees, perhaps the chance that it will), how much the row counts, and the
+        fold of its patient.
     grade
         Shape (n,): the whole answer, the smaller the more it is true; None where the label is all there is.
     mode

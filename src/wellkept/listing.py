@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
 from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
+from wellkept.offering import interventions
 from wellkept.parts import discover
+from wellkept.recommending import Recommended
 
 METRICS = {
     "auroc": "AUROC", "auprc": "AUPRC", "brier_skill": "Brier skill", "log_loss": "log loss",
     "calibration_slope": "slope", "observed_expected": "O/E", "recall_at_capacity": "recall in top 10 %",
 }  # fmt: skip
 
+FIRST_STEPS = 10
 ACROSS = 3  # contestants beside each other: more do not fit a terminal
 DISAGREE = (0.9, 1.1)  # two mean risks of the same patients whose ratio lies outside
 
@@ -34,6 +37,7 @@ def part_tables() -> dict[str, list[tuple[str, ...]]]:
     return {
         "sources": [(name, part.SAYS) for name, part in discover("sources").items()],
         "features": [(name, _first_line(discover("features")[name])) for name in families()],
+        "interventions": [(name, i.title, f"{i.minutes:g} min", i.because) for name, i in interventions().items()],
         "targets": [(name, part.SAYS, part.EXAMPLE) for name, part in discover("targets").items()],
         "tables": [(table.name, ", ".join(c.name for c in table.columns)) for table in TABLES],
     }
@@ -86,6 +90,22 @@ def version_lines(facts: Mapping) -> list[str]:
         who = f" by {made['by']}" if made["by"] else ""
         why = f": {made['why']}" if made["why"] else ""
         lines.append(f"  {made['at'][:16]}  {made['action']} {made['version']}{who}{why}")
+    return lines
+
+
+def recommendation_lines(found: Recommended) -> list[str]:
+    """The first steps of the list with the fact that each answers, and what one more hour would be worth."""
+    table, used = found.table, found.allocation.used
+    spent = f"{used['staff minutes']:.0f} minutes of staff, {used['texts']:.0f} texts"
+    lines = [f"{table.num_rows} steps for {found.candidates} patients: {spent}; what is owed costs no budget"]
+    for row in table.slice(0, FIRST_STEPS).to_pylist():
+        lines.append(f"  {row['rank']:3}. patient {row['subject_id']}: {row['title']} ({row['roles']}, "
+                     f"{row['minutes']:.0f} min, by {row['due_at']:%Y-%m-%d %H:%M})")  # fmt: skip
+        lines.append(f"       because {row['because']}; evidence: {row['grade']}")
+        lines += [f"       or: {row['others']}"] if row["others"] else []
+    if (hour := 60 * found.allocation.prices["staff minutes"]) > 0:
+        lines.append(f"one more hour of staff would prevent about {hour:.2f} detractors or lost patients, "
+                     "if what is assumed of the steps holds: none of it was measured here")  # fmt: skip
     return lines
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from wellkept.learning import Fitted, Outcomes
+from wellkept.learning import Explained, Fitted, Outcomes
 from wellkept.spec import Logistic
+from wellkept.topics import mean_and_agreement
 
 PARTS = ("center", "scale", "missing_share", "weights", "missing_weights", "intercepts")
 ENOUGH_TO_CHOOSE = 20_000  # rows of a fold's others that the penalty is chosen on
@@ -51,14 +52,19 @@ class LogisticRegression:
 
     def margins(self, X: np.ndarray) -> np.ndarray:
         Z, missing = _standardised(X, self.center, self.scale)
-        return Z @ self.weights.T + missing @ self.missing_weights.T + self.intercepts
+        # einsum, not @: a matrix product gives one row alone other last bits than the same row among many
+        by_value = np.einsum("ij,kj->ik", Z, self.weights)
+        return by_value + np.einsum("ij,kj->ik", missing, self.missing_weights) + self.intercepts
 
-    def contributions(self, X: np.ndarray) -> np.ndarray:
+    def member_contributions(self, X: np.ndarray) -> Iterator[np.ndarray]:
         Z, missing = _standardised(X, self.center, self.scale)
-        weights, missing_weights = self.weights.mean(0), self.missing_weights.mean(0)
-        bias = self.intercepts.mean() + self.missing_share @ missing_weights
-        return np.column_stack([Z * weights + (missing - self.missing_share) * missing_weights,
-                                np.full(len(X), bias)])
+        missing -= self.missing_share
+        for weight, of_missing, intercept in zip(self.weights, self.missing_weights, self.intercepts, strict=True):
+            bias = np.full(len(X), intercept + self.missing_share @ of_missing)
+            yield np.column_stack([Z * weight + missing * of_missing, bias])
+
+    def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
+        return Explained(*mean_and_agreement(self.member_contributions(X), topic), self.margins(X))
 
     def files(self) -> dict[str, bytes]:
         plain = {name: getattr(self, name).tolist() for name in PARTS}

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from wellkept.bundles import Bundle
-from wellkept.calibrating import sigmoid
 from wellkept.contracts import SCORES
 from wellkept.errors import Breach, InputHeld
 from wellkept.explaining import TOP, reasons
@@ -37,19 +36,21 @@ def score(
         Rows x (features + 1), float32, log-odds; a row adds up to the score's margin.
     """
     X = bundle.encoder.matrix(features)
-    contributions = bundle.contributions(X)
-    margin = bundle.margin(X)
-    rows, nps = points.num_rows, bundle.expected_nps(X)
+    contributions, agreement, members = bundle.explained(X)
+    rows, told = points.num_rows, bundle.stated_of(members)
     scores = SCORES.check(pa.table({
         **{name: points[name] for name in points.column_names},
         "target": pa.repeat(bundle.target, rows),
-        "risk": pa.array(sigmoid(margin).astype(np.float32)),
+        "risk": pa.array(told.risk.astype(np.float32)),
+        "risk_low": pa.array(told.low.astype(np.float32)),
+        "risk_high": pa.array(told.high.astype(np.float32)),
         "reference_rate": pa.repeat(pa.scalar(bundle.reference_rate, pa.float32()), rows),
-        "margin": pa.array(margin.astype(np.float32)),
-        "expected_nps": pa.nulls(rows, pa.float32()) if nps is None else pa.array(nps.astype(np.float32)),
+        "margin": pa.array(told.margin.astype(np.float32)),
+        "expected_nps": pa.nulls(rows, pa.float32()) if told.nps is None else pa.array(told.nps.astype(np.float32)),
         "model_version": pa.repeat(bundle.version, rows),
     }))  # fmt: skip
-    why = reasons(points, bundle.target, bundle.encoder.features, features, contributions, top=top)
+    why = reasons(points, bundle.target, bundle.encoder.features, features, contributions,
+                  agreement=agreement, top=top)  # fmt: skip
     return scores, why, contributions
 
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,11 @@ class Snapshot:
     def observed_until(self) -> datetime:
         """The latest moment at which anything became known: what lies after it has not been seen yet."""
         return datetime.fromisoformat(self.manifest["observed_until"])
+
+    def as_of(self, moment: datetime) -> Snapshot:
+        """The same journeys, seen at an earlier moment: what became known later has not been seen yet."""
+        until = min(moment, self.observed_until).isoformat()
+        return replace(self, manifest={**self.manifest, "observed_until": until})
 
     @property
     def codes(self) -> Mapping[str, Mapping[str, str]]:

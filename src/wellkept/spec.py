@@ -90,6 +90,31 @@ class Trees(Strict):
     l2: float = Field(5.0, ge=0)
 
 
+class Search(Strict):
+    """Where one setting of [trees] may lie when it is tuned: between two ends, or among choices."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = Field(False, description="tried by its logarithm: as often between 1 and 10 as between 10 and 100")
+    choices: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ends = [end for end in (self.low, self.high) if end is not None]
+        if bool(self.choices) == bool(ends) or len(ends) == 1:
+            raise ValueError("a search is between `low` and `high`, or among `choices`")
+        if ends and ends[0] >= ends[1]:
+            raise ValueError("`low` lies below `high`")
+        if self.log and not (ends and ends[0] > 0):
+            raise ValueError("`log` is for a `low` above 0")
+        return self
+
+    @property
+    def reach(self) -> tuple[float, ...]:
+        """The numbers that must all be possible settings."""
+        return self.choices or tuple(end for end in (self.low, self.high) if end is not None)
+
+
 class Logistic(Strict):
     """The logistic regression that trees must beat to be shipped."""
 
@@ -132,9 +157,21 @@ class Spec(Strict):
     split: Split = Split()
     estimator: Literal["best", "trees", "logistic"] = "best"
     trees: Trees = Trees()
+    # a search changes no prediction until its result is pasted into [trees]: it is no part of what is dumped or hashed
+    tune: dict[str, Search] = Field(default_factory=dict, exclude=True, description="what `wellkept tune` tries")
     logistic: Logistic = Logistic()
     leaks: Leaks = Leaks()
     seed: int = Field(1, ge=0)
+
+    @field_validator("tune")
+    @classmethod
+    def _searchable(cls, tune: dict[str, Search]) -> dict[str, Search]:
+        for name, search in tune.items():
+            if name not in Trees.model_fields:
+                raise ValueError(f"{name!r} is no setting of [trees]: there are {', '.join(Trees.model_fields)}")
+            for number in search.reach:
+                Trees.model_validate({name: number})
+        return tune
 
     @property
     def families(self) -> tuple[str, ...]:

@@ -28,12 +28,15 @@ def refits(data: Examples, trained: Trained, spec: Spec, times: int) -> Iterator
     A patient that is drawn twice is two patients. Judged rows stay as they are.
     """
     fitted, others = data.fitted_rows, data.rows("test", "embargo")
-    subjects, member = np.unique(data.subject[fitted], return_inverse=True)
+    waiting = data.waiting.subject if data.waiting else np.zeros(0, np.int64)
+    subjects, member = np.unique(np.concatenate([data.subject[fitted], waiting]), return_inverse=True)
     matrix, draws = trained.encoder.matrix(data.features), multiplicities(len(subjects), seed=SEED)
     for _ in range(times):
-        copies = next(draws)[member].astype(int)
+        copies, of_waiting = np.split(next(draws)[member].astype(int), [len(fitted)])
         rows = np.concatenate([np.repeat(fitted, copies), others])
         again = _of_copies(data, rows, copies, len(others))
+        if data.waiting is not None:
+            again = replace(again, waiting=data.waiting.take(np.repeat(np.arange(len(waiting)), of_waiting)))
         if trained.shipped.estimator.kind == "trees":
             yield trees_contestant(matrix[rows], again, trained.encoder, spec)
         else:

@@ -75,20 +75,20 @@ def train(data: Examples, spec: Spec, *, say: Callable[[str], None] = lambda _: 
         "logistic": logistic_contestant(X, data, spec),
     }
     difference = _difference(contestants, data)
-    kind = spec.estimator if spec.estimator != "best" else ("trees" if _better(difference) else "logistic")
+    kind = spec.estimator if spec.estimator != "best" else ("trees" if is_better(difference) else "logistic")
     say(f"ships {kind}: log loss of trees minus logistic regression {difference.value:+.4f} "
         f"[{difference.low:+.4f} to {difference.high:+.4f}] on patients that the judging member never saw")
     reference = float(data.label[data.calibration_rows].mean())
     return Trained(encoder, contestants[kind], contestants, difference, reference, _facts(data, encoder))
 
 
-def _better(difference: Estimate) -> bool:
+def is_better(difference: Estimate) -> bool:
     """Is the loss lower by more than a standard error? Else the simpler model ships (Breiman et al. 1984)."""
     standard_error = (difference.high - difference.low) / (2 * 1.96)
     return difference.value < -standard_error
 
 
-def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
+def outcomes_of(data: Examples, rows: np.ndarray) -> Outcomes:
     """What a contestant learns from on these rows.
 
     Answers count as 1/sqrt(answers of the patient): many of one patient are not as many patients. Where the number of
@@ -101,18 +101,41 @@ def _outcomes(data: Examples, rows: np.ndarray) -> Outcomes:
     return replace(everything.where(rows), weight=weight)
 
 
+def start_of(encoder: Encoder) -> int | None:
+    """The column that trees start from: the clock's, where there is one."""
+    return next((at for at, (i, _) in enumerate(encoder.columns) if encoder.features[i].name == CLOCK), None)
+
+
 def trees_contestant(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Contestant:
     """Boosted trees on the encoder's matrix, calibrated; they start from the clock where there is one."""
     rows = data.fitted_rows
-    start = next((at for at, (i, _) in enumerate(encoder.columns) if encoder.features[i].name == CLOCK), None)
-    fitted = fit_trees(X[rows], _outcomes(data, rows), encoder.monotone, spec, start=start)
+    start, learned, outcomes = start_of(encoder), X[rows], outcomes_of(data, rows)
+    if data.waiting is not None and start is not None:
+        first = fit_trees(learned, outcomes, encoder.monotone, _quick(spec), start=start).estimator
+        of_waiting = encoder.matrix(data.waiting.features)
+        chance = data.waiting.chance(own_margin(first, of_waiting, data.waiting.fold))
+        learned, outcomes = np.concatenate([learned, of_waiting]), _with_waiting(outcomes, chance, data.waiting.fold)
+    fitted = fit_trees(learned, outcomes, encoder.monotone, spec, start=start)
     return _calibrated(fitted, X, data, spec)
+
+
+def _quick(spec: Spec) -> Spec:
+    """A first guess, in a fifth of the rounds: it only says what to think of those who still wait."""
+    trees = spec.trees
+    sooner = {"rounds": -(-trees.rounds // 5), "learning_rate": min(1.0, 3 * trees.learning_rate)}
+    return spec.model_copy(update={"trees": trees.model_copy(update=sooner)})
+
+
+def _with_waiting(outcomes: Outcomes, chance: np.ndarray, fold: np.ndarray) -> Outcomes:
+    """With points whose label is a chance; they count alike, as all rows of a question that waits for a return do."""
+    return replace(outcomes, label=np.concatenate([outcomes.label, chance]), fold=np.concatenate([outcomes.fold, fold]),
+                   weight=np.concatenate([outcomes.weight, np.ones(len(chance))]))  # fmt: skip
 
 
 def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
     """Logistic regression on the matrix, calibrated."""
     rows = data.fitted_rows
-    return _calibrated(fit_logistic(X[rows], _outcomes(data, rows), spec.split.folds, spec.logistic), X, data, spec)
+    return _calibrated(fit_logistic(X[rows], outcomes_of(data, rows), spec.split.folds, spec.logistic), X, data, spec)
 
 
 def _calibrated(fitted: Fitted, X: np.ndarray, data: Examples, spec: Spec) -> Contestant:
@@ -153,4 +176,6 @@ def _facts(data: Examples, encoder: Encoder) -> dict[str, str]:
         for end, how in (("from", "min"), ("until", "max"))
     }
     counts = {f"{role}_rows": str(int((data.role == role).sum())) for role in dict.fromkeys(data.role)}
+    if data.waiting is not None:
+        counts["waiting_rows"] = str(len(data.waiting.fold))
     return {**spans, **counts, "features": str(len(encoder.features)), "columns": str(len(encoder.columns))}

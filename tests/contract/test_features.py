@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import wellkept.features
@@ -102,7 +103,8 @@ def test_one_new_file_gives_a_column_and_a_reason(tmp_path: Path, monkeypatch: p
     assert values[new.name].to_pylist() == [2.0]
 
     encoder = Encoder((new,), {})
-    why = reasons(point, "detractor_risk", encoder.features, values, encoder.matrix(values).repeat(2, axis=1))
+    contributions = encoder.matrix(values).repeat(2, axis=1)
+    why = reasons(point, "detractor_risk", encoder.features, values, contributions, agreement=np.ones((1, 1)))
     assert why["sentence"].to_pylist() == ["found the car park full 2 times"]
 
 

@@ -64,7 +64,8 @@ def test_the_report_of_the_model_in_service_is_a_page_drawn_from_the_bundle_alon
     assert "Logistic regression ships" in page or "Boosted trees ship" in page
     assert facts["facts"]["journeys_digest"] in page
     assert "SYNTHETIC" not in page
-    assert facts["drivers"]["features"][0]["name"] in page
+    sizes = facts["drivers"]["features"]
+    assert max(sizes, key=lambda name: sizes[name][0]) in page
     assert said(capsys, "evaluate", "readmission", "--html", "no such folder/page.html")[0] == 2
 
 
@@ -124,7 +125,7 @@ def test_scores_and_reasons_are_complete_and_fit_their_contracts(here: Path, cap
     scores, reasons = SCORES.check(pq.read_table(run / "scores.parquet")), pq.read_table(run / "reasons.parquet")
     REASONS.check(reasons)
     assert scores.num_rows == facts["rows"]["readmission"] > 50
-    assert reasons.num_rows == 5 * scores.num_rows
+    assert 4 * scores.num_rows < reasons.num_rows <= 5 * scores.num_rows  # members may disagree about a topic
     assert pc.min(scores["risk"]).as_py() > 0
     assert pc.max(scores["risk"]).as_py() < 1
     assert any(s.startswith("creatinine in blood: ") for s in reasons["sentence"].to_pylist())

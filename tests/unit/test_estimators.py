@@ -13,7 +13,7 @@ import pytest
 from tests.bundling import FOLDS, ROWS, bundle, labels, spec, values
 from wellkept.bundles import Bundle
 from wellkept.estimators import estimator_from, fit_trees
-from wellkept.learning import Outcomes
+from wellkept.learning import Estimator, Outcomes
 from wellkept.logistic import LIMIT, LogisticRegression, fit_logistic
 from wellkept.spec import Logistic, Trees
 
@@ -24,6 +24,11 @@ FOLD = np.arange(ROWS) % FOLDS
 
 def matrix(rows: int = ROWS, seed: int = 1) -> np.ndarray:
     return bundle().encoder.matrix(values(rows, seed))
+
+
+def by_columns(estimator: Estimator, X: np.ndarray) -> np.ndarray:
+    """Contributions of the columns: the members' mean."""
+    return np.mean(list(estimator.member_contributions(X)), axis=0)
 
 
 def fitted(kind: str, label: np.ndarray):
@@ -46,7 +51,7 @@ def test_contributions_of_trees_are_what_shap_says():
     said = [shap.TreeExplainer(member) for member in trees.members]
     by_column = np.mean([explainer.shap_values(X) for explainer in said], axis=0)
     bias = np.mean([explainer.expected_value for explainer in said])
-    ours = trees.contributions(X)
+    ours = by_columns(trees, X)
     np.testing.assert_allclose(ours[:, :-1], by_column, atol=EXACT)
     np.testing.assert_allclose(ours[:, -1], bias, atol=EXACT)
 
@@ -54,13 +59,13 @@ def test_contributions_of_trees_are_what_shap_says():
 def test_contributions_of_columns_add_up_to_the_members_mean_margin(trained: Bundle):
     X = matrix(200, seed=9)
     np.testing.assert_allclose(
-        trained.estimator.contributions(X).sum(1), trained.estimator.margins(X).mean(1), atol=EXACT
+        by_columns(trained.estimator, X).sum(1), trained.estimator.margins(X).mean(1), atol=EXACT
     )
 
 
 def test_contributions_of_features_add_up_to_the_calibrated_margin_and_sum_a_categorys_columns(trained: Bundle):
     X = matrix(200, seed=9)
-    by_feature, by_column = trained.contributions(X), trained.estimator.contributions(X) * trained.slope
+    by_feature, by_column = trained.contributions(X), by_columns(trained.estimator, X) * trained.slope
     assert by_feature.dtype == np.float32
     assert by_feature.shape == (200, len(trained.encoder.features) + 1)
     np.testing.assert_allclose(by_feature.sum(1), trained.margin(X), atol=EXACT)
@@ -91,8 +96,8 @@ def test_contributions_of_logistic_regression_are_shapley_values_over_the_traini
             return model.margins(mixed).mean()
 
         expected = shapley(margin_with, 4)
-        np.testing.assert_allclose(model.contributions(row[None])[0, :-1], expected, atol=EXACT)
-    assert math.isclose(model.contributions(X[:1])[0, -1], model.margins(X).mean(), abs_tol=EXACT)
+        np.testing.assert_allclose(by_columns(model, row[None])[0, :-1], expected, atol=EXACT)
+    assert math.isclose(by_columns(model, X[:1])[0, -1], model.margins(X).mean(), abs_tol=EXACT)
 
 
 def test_a_patient_of_whom_nothing_is_known_has_a_risk_and_contributions(trained: Bundle):
@@ -146,7 +151,7 @@ def test_files_give_bit_equal_margins_and_contributions(trained: Bundle):
     X = matrix(200, seed=9)
     again = estimator_from(trained.estimator.files(), trained.estimator.kind)
     np.testing.assert_array_equal(again.margins(X), trained.estimator.margins(X))
-    np.testing.assert_array_equal(again.contributions(X), trained.estimator.contributions(X))
+    np.testing.assert_array_equal(by_columns(again, X), by_columns(trained.estimator, X))
     assert again.columns == trained.estimator.columns == X.shape[1]
     assert again.files() == trained.estimator.files()
 
@@ -207,7 +212,9 @@ def test_trees_that_start_from_a_share_learn_what_else_there_is():
     share = np.where(np.isnan(X[:, 0]), trees.start.mean, np.log(X[:, 0] / (1 - X[:, 0])))
     learned = trees.margins(X).mean(axis=1) - share
     assert np.abs(learned).mean() < 0.5 * np.abs(plain.margins(X).mean(axis=1)).mean()
-    np.testing.assert_allclose(trees.contributions(X).sum(axis=1), trees.margins(X).mean(axis=1), atol=EXACT)
+    np.testing.assert_allclose(by_columns(trees, X).sum(axis=1), trees.margins(X).mean(axis=1), atol=EXACT)
+    for member, margin in zip(trees.member_contributions(X), trees.margins(X).T, strict=True):
+        np.testing.assert_allclose(member.sum(axis=1), margin, atol=EXACT)
     again = estimator_from(trees.files(), "trees")
     np.testing.assert_array_equal(again.margins(X), trees.margins(X))
 

@@ -13,6 +13,7 @@ from tests.bundling import FEATURES, bundle, category, number, points, values
 from wellkept.contracts import REASONS
 from wellkept.explaining import TOP, reasons
 from wellkept.explaining_figures import MOST_ROWS, drivers_figure
+from wellkept.topics import topic_of
 
 WAIT, CHANNEL, AGE = number("wait", otherwise="did not wait"), category("channel"), number("age")
 
@@ -24,6 +25,7 @@ def explained(contributions: list[list[float]], features=(WAIT, CHANNEL, AGE), t
         "wait": pa.array([30.25] * rows, pa.float32()), "channel": ["web"] * rows,
         "age": pa.array([50] * rows, pa.float32()),
     })  # fmt: skip
+    more.setdefault("agreement", np.ones((rows, topic_of(features).max() + 1)))
     return reasons(points(rows), "no_return", features, table, np.array(contributions, np.float32), **more)
 
 
@@ -112,19 +114,20 @@ def test_a_sentence_holds_the_patients_own_category(channel: str | None, sentenc
 def test_a_row_is_explained_alone_as_in_a_batch_however_the_table_is_cut(chunks: int):
     model, rows = bundle(), 60
     table = values(rows, seed=9)
-    contributions = model.contributions(model.encoder.matrix(table))
+    contributions, agreement, _ = model.explained(model.encoder.matrix(table))
     edges = [i * 60 // chunks for i in range(chunks + 1)]
     cut = pa.concat_tables([table.slice(start, end - start) for start, end in pairwise(edges)])
-    batch = reasons(points(rows), "t", model.encoder.features, cut, contributions)
+    batch = reasons(points(rows), "t", model.encoder.features, cut, contributions, agreement=agreement)
     for i in (0, 13, 59):
-        point, value = points(rows).slice(i, 1), table.slice(i, 1)
-        alone = reasons(point, "t", model.encoder.features, value, contributions[i : i + 1])
-        assert alone.equals(batch.slice(i * TOP, TOP))
+        point, value, own = points(rows).slice(i, 1), table.slice(i, 1), slice(i, i + 1)
+        alone = reasons(point, "t", model.encoder.features, value, contributions[own], agreement=agreement[own])
+        assert alone.equals(batch.filter(pa.array(np.array(batch["subject_id"]) == point["subject_id"][0].as_py())))
 
 
 def test_nobody_has_no_reasons():
     table = values(3).slice(0, 0)
-    why = reasons(points(3).slice(0, 0), "t", FEATURES, table, np.zeros((0, len(FEATURES) + 1), np.float32))
+    nothing = np.zeros((0, len(FEATURES) + 1), np.float32)
+    why = reasons(points(3).slice(0, 0), "t", FEATURES, table, nothing, agreement=nothing[:, :-1])
     assert why.num_rows == 0
     assert why.schema == REASONS.schema
 

@@ -16,6 +16,7 @@ N = 4000
 OPEN, SHUT = Gate("skill", True, 0.7, "", ""), Gate("calibration", False, 1.5, "", "")
 RANDOM = np.random.default_rng(3)
 MARGIN = RANDOM.normal(-1, 1, N)
+PATIENT = np.arange(len(MARGIN))
 SUBJECT = np.arange(N)
 
 
@@ -30,7 +31,7 @@ def rung(name: str, margin: np.ndarray, *gates: Gate) -> Rung:
 @pytest.mark.parametrize(("slope", "truth"), [(False, MARGIN + 0.5), (True, 0.6 * MARGIN - 0.3)])
 def test_newer_labels_move_the_line_and_nothing_else(slope: bool, truth: np.ndarray) -> None:
     before = bundle()
-    after = recalibrated(before, MARGIN, drawn(truth), slope=slope)
+    after = recalibrated(before, MARGIN, drawn(truth), subject=PATIENT, slope=slope)
     X = before.encoder.matrix(values(200))
     b, a = np.polyfit(before.margin(X), after.margin(X), 1)
     assert b == pytest.approx(0.6 if slope else 1, abs=0.06)
@@ -42,18 +43,18 @@ def test_newer_labels_move_the_line_and_nothing_else(slope: bool, truth: np.ndar
 
 def test_both_heads_move_alike_so_that_the_expected_nps_keeps_its_sense() -> None:
     before = bundle()
-    after = recalibrated(before, MARGIN, drawn(MARGIN + 0.5), slope=False)
+    after = recalibrated(before, MARGIN, drawn(MARGIN + 0.5), subject=PATIENT, slope=False)
     assert before.second is not None
     assert after.second is not None
     assert after.second[1] - before.second[1] == pytest.approx(after.intercept - before.intercept)
     X = before.encoder.matrix(values(50))
-    moved = after.expected_nps(X)
+    moved = after.stated(X).nps
     assert moved is not None
-    assert (moved <= np.asarray(before.expected_nps(X))).all()
+    assert (moved <= np.asarray(before.stated(X).nps)).all()
 
 
 def test_recalibrated_contributions_add_up_to_the_recalibrated_margin() -> None:
-    after = recalibrated(bundle(), MARGIN, drawn(0.6 * MARGIN - 0.3), slope=True)
+    after = recalibrated(bundle(), MARGIN, drawn(0.6 * MARGIN - 0.3), subject=PATIENT, slope=True)
     X = after.encoder.matrix(values(100))
     np.testing.assert_allclose(after.contributions(X).sum(axis=1), after.margin(X), atol=1e-5)
 

@@ -71,7 +71,7 @@ def lower_rungs(trained: Trained, data: Examples, champion: Champion, explained:
     for name, slope in ((KEEP, None), ("recalibrate intercept", False), ("recalibrate slope", True)):
         bundle, margin = champion.bundle, champion.margin
         if slope is not None:
-            bundle = recalibrated(bundle, margin[newest], data.label[newest], slope=slope)
+            bundle = recalibrated(bundle, margin[newest], data.label[newest], subject=data.subject[newest], slope=slope)
             margin = margins_of(bundle, champion.X, data.subject, modes_of(data))
         contest = _contest(trained, data, sigmoid(margin[rows]), champion, explained)
         contest = replace(contest, facts=bundle.facts, missing=_missing(bundle))

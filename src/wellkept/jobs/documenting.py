@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from wellkept.bundle_files import without_nan
 from wellkept.bundles import Bundle
@@ -24,13 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEWEST_PATIENTS = 11  # with fewer, a share could single somebody out, so that none is told
-MOST_ROWS = 2000  # for what drives the model
-SHOWN = 15
-LEANS = 0.3  # correlation of a feature with its contribution, from which more of it is said to raise or to lower
 
 
 def documented(bundle: Bundle, data: Examples, snapshot: Snapshot, spec: Path, *, synthetic: bool = False) -> Bundle:
-    """The bundle with where it comes from, who is in its data, what drives it, and the prose beside its TOML.
+    """The bundle with where it comes from, who is in its data, and the prose beside its TOML.
 
     Parameters
     ----------
@@ -41,7 +37,7 @@ def documented(bundle: Bundle, data: Examples, snapshot: Snapshot, spec: Path, *
     """
     journeys = {"journeys_version": str(snapshot.version), "journeys_digest": snapshot.digest}
     facts = {**bundle.facts, **_numbers(data), **journeys, **provenance()} | ({"synthetic": "yes"} if synthetic else {})
-    metrics = {**bundle.metrics, "represented": _represented(data), "drivers": _drivers(bundle, data)}
+    metrics = {**bundle.metrics, "represented": _represented(data)}
     return replace(bundle, facts=facts, metrics=metrics, prose=prose_beside(spec))
 
 
@@ -89,34 +85,3 @@ def _words(data: Examples) -> dict[str, np.ndarray]:
 def _share(data: Examples, there: np.ndarray, rows: np.ndarray) -> float | None:
     patients = len(np.unique(data.subject[rows][there[rows]]))
     return round(float(there[rows].mean()), 4) if patients >= FEWEST_PATIENTS else None
-
-
-def _drivers(bundle: Bundle, data: Examples) -> dict:
-    """Mean size of contributions to the log-odds over test rows: the largest features, and all touchpoints."""
-    rows = data.test_rows[np.unique(np.linspace(0, len(data.test_rows) - 1, MOST_ROWS).astype(int))]
-    table, features = data.features.take(pa.array(rows)), bundle.encoder.features
-    added = bundle.contributions(bundle.encoder.matrix(table))[:, :-1].astype(float)
-    size = np.abs(added).mean(axis=0)
-    touchpoints = np.array([f.touchpoint for f in features])
-    by_touchpoint = {t: float(np.abs(added[:, touchpoints == t].sum(axis=1)).mean()) for t in set(touchpoints.tolist())}
-    return {
-        "rows": len(rows),
-        "features": [
-            {"name": features[i].name, "touchpoint": features[i].touchpoint, "dimension": features[i].dimension,
-             "says": features[i].docs.partition("\n")[0], "size": round(float(size[i]), 5),
-             "leans": _leans(table, features[i].name, added[:, i], features[i].expression.is_text)}
-            for i in np.argsort(-size, kind="stable")[:SHOWN]
-        ],
-        "touchpoints": {t: round(s, 5) for t, s in sorted(by_touchpoint.items())},
-    }  # fmt: skip
-
-
-def _leans(table: pa.Table, name: str, added: np.ndarray, is_text: bool) -> str:
-    if is_text:
-        return "differs by category"
-    value = table[name].to_numpy().astype(float)
-    known = np.isfinite(value)
-    if not known.any() or np.ptp(value[known]) == 0 or np.ptp(added[known]) == 0:
-        return "known or not"
-    slope = np.corrcoef(value[known], added[known])[0, 1]
-    return "more raises" if slope > LEANS else "more lowers" if slope < -LEANS else "up and down"

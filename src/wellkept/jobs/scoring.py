@@ -1,4 +1,8 @@
-"""The night: everybody's risks and reasons as of one moment, complete or absent."""
+"""The night: everybody's risks and reasons as of one moment, complete or absent.
+
+A site whose numbers changed their size (monitoring's layer 0) is left out, and the run manifest says so: the others are
+published as they would have been without it.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,22 @@ import pyarrow.parquet as pq
 
 from wellkept.bundles import Bundle, champions, load_bundle
 from wellkept.contracts import POINTS, REASONS, SCORES
-from wellkept.errors import BundleRefused, InputRefused, NotEnoughData
+from wellkept.errors import Breach, BundleRefused, InputHeld, InputRefused, NotEnoughData
 from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
+from wellkept.grouping import sites_at
 from wellkept.history import FeatureQuery, engine
+from wellkept.jobs.monitoring import census_of, units
 from wellkept.journeys import Snapshot
 from wellkept.labelling import scoring_points
+from wellkept.monitoring.census import Census
+from wellkept.monitoring.findings import blocked_sites
 from wellkept.progress import Narrator
 from wellkept.scoring import hold_if_odd, score
 from wellkept.settings import Settings
 from wellkept.snapshots import together
 
 CHUNK = 50_000
+SITE_UNITS = "site_units"
 
 
 def bundles_in_service(settings: Settings, targets: tuple[str, ...] = ()) -> list[Bundle]:
@@ -39,10 +48,26 @@ def bundles_in_service(settings: Settings, targets: tuple[str, ...] = ()) -> lis
 
 @dataclass(frozen=True)
 class ScoringRun:
-    """A published run."""
+    """A published run; `held` has, by target, the sites whose numbers changed their size, and why that is said."""
 
     folder: Path
     rows: dict[str, int]
+    held: dict[str, dict[str, str]]
+
+
+@dataclass
+class _Written:
+    """One model's share of a night: rows by part, in the order of the files' row groups, with the site of each."""
+
+    sites: list[np.ndarray]
+    reasons_each: list[int]
+    names: dict[str, int]
+    held: dict[str, str]
+
+    def kept(self) -> list[np.ndarray]:
+        """By part, which rows stay."""
+        out = [place for name, place in self.names.items() if name in self.held]
+        return [~np.isin(part, out) for part in self.sites]
 
 
 def score_population(
@@ -67,21 +92,24 @@ def score_population(
         with tempfile.TemporaryDirectory(dir=out, prefix=".unfinished-") as scratch:
             waiting = Path(scratch) / name
             waiting.mkdir()
-            rows = _write_scores(snapshot, bundles, as_of, waiting, narrate, accept, limits)
-            _write_run_manifest(waiting, snapshot, bundles, as_of, rows, again)
+            written = _write_scores(snapshot, bundles, as_of, waiting, narrate, accept, limits)
+            rows = _left(written, waiting, narrate, accept)
+            held = {target: told.held for target, told in written.items() if told.held}
+            sites = {"held": held, "accepted": SITE_UNITS in accept}
+            _write_run_manifest(waiting, snapshot, bundles, as_of, rows, again, sites)
             if (out / name).exists():
                 (out / name).rename(Path(scratch) / "replaced")
             waiting.rename(out / name)
             sync(out)
         write_text(out / "latest", f"{name}\n")
-    return ScoringRun(out / name, rows)
+    return ScoringRun(out / name, rows, held)
 
 
 def _write_scores(
     snapshot: Snapshot, bundles: list[Bundle], as_of: datetime, folder: Path, narrate: Narrator,
     accept: frozenset[str], limits: engine.Limits,
-) -> dict[str, int]:  # fmt: skip
-    rows = {}
+) -> dict[str, _Written]:  # fmt: skip
+    written = {}
     with (
         _writer(folder / "scores.parquet", SCORES.schema) as scores,
         _writer(folder / "reasons.parquet", REASONS.schema) as reasons,
@@ -91,16 +119,62 @@ def _write_scores(
             if points.num_rows == 0:
                 raise NotEnoughData("nobody_to_score", f"{bundle.target}: nobody is to be scored as of {as_of}; "
                                     f"the journeys end on {snapshot.observed_until:%Y-%m-%d}")  # fmt: skip
-            profiles = []
+            profiles, census, told = [], census_of(bundle), _Written([], [], {}, {})
             for part in narrate.track(_parts(snapshot, points), bundle.target):
                 features = _features(bundle, snapshot, part, limits)
                 risk, why, _ = score(bundle, part, features)
                 scores.write_table(risk)
-                reasons.write_table(why)
+                if why.num_rows:
+                    reasons.write_table(why)
                 profiles.append((part.num_rows, bundle.encoder.profile(features)))
+                told.reasons_each.append(why.num_rows // part.num_rows)
+                told.sites.append(_counted(census, told.names, snapshot, bundle, part, features))
             hold_if_odd(bundle, profiles, accept)
-            rows[bundle.target] = points.num_rows
-    return rows
+            told.held.update(blocked_sites(units(snapshot, bundle, census, as_of)))
+            written[bundle.target] = told
+    return written
+
+
+def _counted(
+    census: Census | None, names: dict[str, int], snapshot: Snapshot, bundle: Bundle, part: pa.Table, features: pa.Table
+) -> np.ndarray:
+    """Count a part in the census; the site of each row, as a place in `names`, which grows."""
+    if census is None:
+        return np.zeros(part.num_rows, np.int32)
+    sites = sites_at(snapshot, bundle.spec, part).astype(str)
+    census.add(sites, features)
+    levels, level = np.unique(sites, return_inverse=True)
+    return np.array([names.setdefault(name, len(names)) for name in levels.tolist()], np.int32)[level]
+
+
+def _left(written: dict[str, _Written], folder: Path, narrate: Narrator, accept: frozenset[str]) -> dict[str, int]:
+    """Take the rows of held sites out of the files, unless somebody accepts them; rows by target."""
+    keep = {target: told.kept() for target, told in written.items()}
+    for target, told in written.items():
+        for says in told.held.values():
+            narrate(f"{target}: {'scored all the same' if SITE_UNITS in accept else 'not scored'}: {says}")
+    if SITE_UNITS in accept or not any(told.held for told in written.values()):
+        return {target: sum(map(len, parts)) for target, parts in keep.items()}
+    if not any(part.any() for parts in keep.values() for part in parts):
+        breaches = [Breach(site, 0, SITE_UNITS) for told in written.values() for site in told.held]
+        text = f"numbers of every site changed their size; look at it, then --accept {SITE_UNITS} scores all the same"
+        raise InputHeld(SITE_UNITS, text, breaches)
+    masks = [part for parts in keep.values() for part in parts]
+    times = [n for told in written.values() for n in told.reasons_each]
+    _filter(folder / "scores.parquet", SCORES.schema, masks)
+    _filter(folder / "reasons.parquet", REASONS.schema,
+            [np.repeat(mask, n) for mask, n in zip(masks, times, strict=True) if n])  # fmt: skip
+    return {target: int(sum(part.sum() for part in parts)) for target, parts in keep.items()}
+
+
+def _filter(path: Path, schema: pa.Schema, masks: list[np.ndarray]) -> None:
+    """Write a file again without the rows that a mask leaves out, one row group at a time."""
+    whole = path.rename(path.with_suffix(".whole"))
+    with pq.ParquetFile(whole) as file, _writer(path, schema) as writer:
+        for i, mask in enumerate(masks):
+            if mask.any():
+                writer.write_table(file.read_row_group(i).filter(pa.array(mask)))
+    whole.unlink()
 
 
 def _parts(snapshot: Snapshot, points: pa.Table) -> list[pa.Table]:
@@ -126,11 +200,13 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def _write_run_manifest(
-    folder: Path, snapshot: Snapshot, bundles: list[Bundle], as_of: datetime, rows: dict[str, int], again: str
-) -> None:
+    folder: Path, snapshot: Snapshot, bundles: list[Bundle], as_of: datetime, rows: dict[str, int], again: str,
+    sites: dict[str, object],
+) -> None:  # fmt: skip
     files = {p.name: {"sha256": digest_of(p), "rows": pq.read_metadata(p).num_rows} for p in folder.glob("*.parquet")}
     manifest = {
         "as_of": as_of.isoformat(), "journeys": snapshot.digest, "rows": rows, "files": files, "again": again,
+        "sites": sites,
         "models": {b.target: b.version for b in bundles},
     }  # fmt: skip
     write_text(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))

@@ -15,10 +15,11 @@ from wellkept import registry
 from wellkept.bundles import Bundle
 from wellkept.candidates import Child, Facts, discard, folder_of, key_of, read_candidate, remove_others, write_candidate
 from wellkept.decisions import Decision, record
+from wellkept.drivers import drivers
 from wellkept.evaluating import Report, Track, breakdown, contestants_risk, evaluate, paired, plain, plain_of, untold
 from wellkept.everybody import Everybody, everybody
 from wellkept.examples import Examples, examples
-from wellkept.explaining_figures import drivers_figure
+from wellkept.explaining_figures import MOST_ROWS, bars_figure, dependence_figure, drivers_figure
 from wellkept.files import sole_writer
 from wellkept.gates import Gate, closed
 from wellkept.jobs.contesting import KEEP, REFIT, Champion, champion_at, lower_rungs, refit_rung, restated
@@ -28,6 +29,8 @@ from wellkept.jobs.promoting import champion_version, promote, settle
 from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, lowest_enough
 from wellkept.leaks import Finding, check_leaks, facts_of, refuse_leaks
+from wellkept.learning import own_margin
+from wellkept.nights import sketched
 from wellkept.plotting import calibration_figure, decision_curve_figure, discrimination_figure
 from wellkept.progress import Narrator
 from wellkept.prose import prose_beside
@@ -35,6 +38,9 @@ from wellkept.settings import Settings
 from wellkept.spec import Spec, load_spec
 from wellkept.stability import stability
 from wellkept.training import Trained, train
+from wellkept.uncertainty import Uncertainty, fit_uncertainty
+
+EXPLAINED = 5000  # test rows that drivers are told from: exact contributions are what takes time
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ def _make_candidate(
         more["stability"] = {"refits": asked.refits, **plain_of(stability(data, trained, spec, asked.refits))}
     bundle = replace(bundle, metrics={**bundle.metrics, **more})
     bundle = documented(bundle, data, snapshot, spec_path, synthetic=asked.synthetic)
+    bundle = replace(bundle, sketch=sketched(snapshot, bundle))
     rungs = [refit_rung(trained, data, bundle, champion, asked.explained)]
     if ladder and champion is not None and champion.bundle.spec.digest == spec.digest:
         rungs = [*lower_rungs(trained, data, champion, asked.explained), *rungs]
@@ -180,34 +187,59 @@ def bundle_of(
     """Everything that scoring needs, as one bundle."""
     training = data.features.take(pa.array(data.rows("train")))
     told = plain(trained, report) | breakdown(trained.shipped.risk, data, track=track)
-    return Bundle(
+    bundle = Bundle(
         spec=spec,
         encoder=trained.encoder,
         estimator=trained.shipped.estimator,
         slope=trained.shipped.slope,
         intercept=trained.shipped.intercept,
         second=trained.shipped.second,
+        uncertainty=uncertainty_of(trained, data),
         reference_rate=trained.reference_rate,
         facts=trained.facts,
         metrics=told | ({"everybody": of_everybody.plain} if of_everybody else {}),
         profile=trained.encoder.profile(training),
         mode_effects=dict(zip(data.modes[1:], trained.shipped.mode_effects[1:].tolist(), strict=True)),
     )
+    told_by = drivers(bundle.encoder.features, *_contributions(bundle, data, EXPLAINED))
+    return replace(bundle, metrics={**bundle.metrics, "drivers": told_by})
+
+
+def uncertainty_of(trained: Trained, data: Examples) -> Uncertainty:
+    """How sure the shipped contestant is: members' spread on the test rows, and what its calibrator was fitted on."""
+    shipped, rows = trained.shipped, data.calibration_rows
+    X = trained.encoder.matrix(data.features)
+    margin = own_margin(shipped.estimator, X[rows], data.fold[rows])
+    return fit_uncertainty(
+        shipped.estimator.margins(X[data.test_rows]), label=data.label[rows], subject=data.subject[rows],
+        margin=margin + shipped.mode_effects[data.mode[rows]] / shipped.slope, line=(shipped.slope, shipped.intercept),
+    )  # fmt: skip
 
 
 def _figures(trained: Trained, data: Examples, bundle: Bundle, rows: np.ndarray) -> dict:
-    label, risk = data.label[rows], trained.shipped.risk[rows]
-    table, features = data.features.take(pa.array(rows)), bundle.encoder.features
-    values = np.column_stack([
-        np.full(len(rows), np.nan) if f.expression.is_text else table[f.name].to_numpy() for f in features
-    ])  # fmt: skip
-    names = [f.name for f in features]
+    label, risk, told = data.label[rows], trained.shipped.risk[rows], bundle.metrics["drivers"]
+    names = [f.name for f in bundle.encoder.features]
+    contributions, values, _ = _contributions(bundle, data, MOST_ROWS)
     return {
         "calibration": calibration_figure(label, risk),
         "discrimination": discrimination_figure(label, risk),
         "decision_curve": decision_curve_figure(label, risk),
-        "drivers": drivers_figure(names, bundle.contributions(bundle.encoder.matrix(table)), values),
-    }
+        "drivers": drivers_figure(names, contributions, values),
+        **{f"drivers_by_{what[:-1]}": bars_figure(told[what], what[:-1])
+           for what in ("features", "touchpoints", "dimensions")},
+        "dependence": dependence_figure(names, contributions, values, told["signs"]),
+    }  # fmt: skip
+
+
+def _contributions(bundle: Bundle, data: Examples, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Contributions, values (NaN for categories) and patients of at most so many test rows, spread evenly."""
+    rows = data.test_rows[np.unique(np.linspace(0, len(data.test_rows) - 1, most).astype(int))]
+    table = data.features.take(pa.array(rows))
+    values = np.column_stack([
+        np.full(len(rows), np.nan) if f.expression.is_text else table[f.name].to_numpy()
+        for f in bundle.encoder.features
+    ])  # fmt: skip
+    return bundle.contributions(bundle.encoder.matrix(table)), values, data.subject[rows]
 
 
 def find_leaks(spec_path: Path, journeys: Path, settings: Settings, *, say: Narrator) -> list[Finding]:

@@ -29,9 +29,11 @@ FIRST = ("auroc", "brier_skill", "observed_expected", "calibration_slope", "reca
 PAIRED = {"auroc": "AUROC", "log_loss": "log loss", "brier": "Brier score",
           "net_benefit_at_capacity": "net benefit at capacity"}  # fmt: skip
 STRATA = "prior"
+LEANS = 0.3  # correlation of a feature with its contribution, from which more of it is said to raise or to lower
 PICTURES = {
     "calibration": "Stated risk beside how often it came true; below it, where the risks lie.",
     "decision_curve": "Net benefit of acting by the risk, of calling everybody and of calling nobody, by threshold.",
+    "dependence": "What each of the strongest features adds to the log-odds, by value, and its declared sign.",
     "discrimination": "The ROC curve, and precision against recall; dashed is what chance gives.",
 }
 PROVENANCE = {
@@ -158,17 +160,34 @@ def _disagree(model: Sequence | None, control: Sequence | None) -> bool:
 
 
 def _drivers(told: Mapping | None) -> dict | None:
-    """Sizes as shares of the largest, for the bars."""
-    if not told or not told.get("features"):
+    """The strongest features and all touchpoints, with sizes as shares of the largest, for the bars."""
+    if not told or not told.get("signs"):
         return None
-    most = max(f["size"] for f in told["features"]) or 1.0
-    touchpoints = sorted(told.get("touchpoints", {}).items(), key=lambda pair: -pair[1])
-    widest = touchpoints[0][1] if touchpoints and touchpoints[0][1] else 1.0
     return {
         "rows": told.get("rows"),
-        "features": [{**f, "width": round(100 * f["size"] / most, 1)} for f in told["features"]],
-        "touchpoints": [(t, s, round(100 * s / widest, 1)) for t, s in touchpoints],
+        "features": [
+            {"name": name, **told["described"][name], "leans": _leans(sign), **_bar(told["features"], name)}
+            for name, sign in sorted(told["signs"].items(), key=lambda item: -told["features"][item[0]][0])
+        ],
+        "touchpoints": sorted(
+            ({"name": name, **_bar(told["touchpoints"], name)} for name in told["touchpoints"]),
+            key=lambda touchpoint: -touchpoint["size"],
+        ),
     }  # fmt: skip
+
+
+def _bar(sizes: Mapping[str, Sequence[float]], name: str) -> dict:
+    widest = max(size for size, *_ in sizes.values()) or 1.0
+    size, low, high = sizes[name]
+    return {"size": size, "low": low, "high": high, "width": round(100 * size / widest, 1)}
+
+
+def _leans(sign: Mapping) -> str:
+    """What more of a feature does to the risk, and whether that is what was declared."""
+    if sign["correlation"] is None:
+        return "no numbers"
+    leans = "raises" if sign["correlation"] > LEANS else "lowers" if sign["correlation"] < -LEANS else "up and down"
+    return leans + {None: "", True: ", as declared", False: ", NOT as declared"}[sign["agrees"]]
 
 
 def _stability(told: Mapping | None) -> dict | None:

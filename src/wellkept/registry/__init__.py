@@ -6,7 +6,8 @@ exports the registered bundle to `models/<target>/<version>/`, verifies it, move
 """
 
 from wellkept.registry.service import export, point_to, set_alias
+from wellkept.registry.studies import Study, study
 from wellkept.registry.tracking import register
 from wellkept.registry.versions import Version, version_of, versions
 
-__all__ = ["Version", "export", "point_to", "register", "set_alias", "version_of", "versions"]
+__all__ = ["Study", "Version", "export", "point_to", "register", "set_alias", "study", "version_of", "versions"]

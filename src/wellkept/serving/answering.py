@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from wellkept.bundles import Bundle
+from wellkept.contracts import POINTS
 from wellkept.scoring import score
 
 BANDS = ((0.5, "low"), (1.5, "usual"), (3.0, "raised"))  # times the reference rate; beyond the last: high
@@ -23,11 +24,11 @@ def answers(
     scores, reasons, contributions = score(bundle, points, features, top=top if explain != "none" else 1)
     told = [answer_of({**row, "as_of": stamp(row["prediction_time"])}) for row in scores.to_pylist()]
     if explain != "none":
-        for answer in told:
-            answer["reasons"] = []
-        count = reasons.num_rows // max(len(told), 1)
-        for i, reason in enumerate(reasons.select(REASON).to_pylist()):
-            told[i // count]["reasons"].append(reason)
+        by_point: dict[tuple, list[dict[str, Any]]] = {}
+        for key, reason in zip(_points_of(reasons), reasons.select(REASON).to_pylist(), strict=True):
+            by_point.setdefault(key, []).append(reason)
+        for answer, key in zip(told, _points_of(points), strict=True):
+            answer["reasons"] = by_point.get(key, [])
     if explain == "full":
         for answer, row in zip(told, contributions, strict=True):
             answer.update(whole(bundle, row))
@@ -48,14 +49,18 @@ def not_stated(bundle: Bundle, as_of: str) -> dict[str, Any]:
 def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of scores, with its `as_of` written out, as the service tells it."""
     risk, usual = row["risk"], row["reference_rate"]
-    answer = {"target": row["target"], "risk": risk, "band": band(risk, usual), "reference_rate": usual,
+    answer = {"target": row["target"], "risk": risk, "interval": {"low": row["risk_low"], "high": row["risk_high"]},
+              "band": band(risk, usual), "reference_rate": usual,
               "says": f"{round(risk * 100)} in 100 patients like this one; {round(usual * 100)} in 100 are usual",
               "model_version": row["model_version"], "as_of": row["as_of"]}  # fmt: skip
-    if row.get("risk_low") is not None and row.get("risk_high") is not None:
-        answer["interval"] = {"low": row["risk_low"], "high": row["risk_high"]}
     if row["expected_nps"] is not None:
         answer["expected_nps"] = row["expected_nps"]
     return answer
+
+
+def _points_of(table: pa.Table) -> Iterator[tuple]:
+    """Which point each row is about."""
+    return zip(*(table[name].to_pylist() for name in POINTS.schema.names), strict=True)
 
 
 def whole(bundle: Bundle, contributions: np.ndarray) -> dict[str, Any]:

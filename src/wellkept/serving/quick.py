@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from wellkept.bundles import Bundle
-from wellkept.calibrating import sigmoid
+from wellkept.explaining import MOST_AGREE
 from wellkept.serving.answering import answer_of, whole
+from wellkept.topics import NOBODYS, by_topic, topic_of
 
 
 class Quick:
@@ -35,18 +36,8 @@ class Quick:
                 self._empty[at] = np.nan
                 self._numbers.append((feature.name, at))
                 at += 1
-        self._told = np.array([i for i, f in enumerate(self._features) if not f.protected], int)
-        names = [self._features[i].topic for i in self._told]
-        topics = list(dict.fromkeys(names))
-        topic = np.array([topics.index(n) for n in names], int)
-        self._order = np.argsort(topic, kind="stable")
-        self._starts = np.flatnonzero(np.diff(topic[self._order], prepend=-1)) if len(topic) else np.array([], int)
-        self._members = [np.flatnonzero(topic == t) for t in range(len(topics))]
-
-    @property
-    def is_whole(self) -> bool:
-        """Does a quick answer hold all that this bundle can state? An interval is stated by `scoring` alone."""
-        return not hasattr(self.bundle, "interval")
+        self._topic = topic_of(self._features)
+        self._members = [np.flatnonzero(self._topic == t) for t in range(self._topic.max(initial=NOBODYS) + 1)]
 
     def row(self, given: Mapping[str, Any]) -> np.ndarray:
         """The encoder's row of these features: 1 x columns."""
@@ -62,37 +53,39 @@ class Quick:
     def answer(self, given: Mapping[str, Any], as_of: str, *, explain: str, top: int) -> dict[str, Any]:
         """As `answering.answers` of one row."""
         bundle, X = self.bundle, self.row(given)
-        mean = bundle.estimator.margins(X).mean(axis=1)
-        risk = sigmoid(bundle.slope * mean + bundle.intercept)
-        nps = None
-        if bundle.second is not None:
-            slope, intercept = bundle.second
-            nps = float((1 - np.maximum(sigmoid(slope * mean + intercept), risk) - risk).astype(np.float32)[0])
+        explained = None if explain == "none" else bundle.explained(X)
+        told = bundle.stated(X) if explained is None else bundle.stated_of(explained.margins)
         answer = answer_of({
-            "target": bundle.target, "risk": float(risk.astype(np.float32)[0]),
-            "reference_rate": float(np.float32(bundle.reference_rate)), "expected_nps": nps,
-            "model_version": bundle.version, "as_of": as_of,
+            "target": bundle.target, "risk": _single(told.risk), "risk_low": _single(told.low),
+            "risk_high": _single(told.high), "reference_rate": float(np.float32(bundle.reference_rate)),
+            "expected_nps": None if told.nps is None else _single(told.nps), "model_version": bundle.version,
+            "as_of": as_of,
         })  # fmt: skip
-        if explain != "none":
-            contributions = bundle.contributions(X)
-            answer["reasons"] = self._reasons(given, contributions[0], top)
+        if explained is not None:
+            answer["reasons"] = self._reasons(given, explained.contributions, explained.agreement[0], top)
             if explain == "full":
-                answer |= whole(bundle, contributions[0])
+                answer |= whole(bundle, explained.contributions[0])
         return answer
 
-    def _reasons(self, given: Mapping[str, Any], contributions: np.ndarray, top: int) -> list[dict[str, Any]]:
-        told = contributions[self._told]
-        if not len(told):
-            return []
-        by_topic = np.add.reduceat(told[self._order][None, :], self._starts, axis=1)[0]
-        largest = np.argsort(-np.abs(by_topic), kind="stable")[:top]
-        return [self._reason(given, told, int(t), by_topic[t]) for t in largest]
+    def _reasons(
+        self, given: Mapping[str, Any], contributions: np.ndarray, agreement: np.ndarray, top: int
+    ) -> list[dict[str, Any]]:
+        """As `explaining.reasons` of one row."""
+        summed = by_topic(contributions, self._topic)[0]
+        told = agreement >= MOST_AGREE
+        largest = np.argsort(np.where(told, -np.abs(summed), 1.0), kind="stable")[:top]
+        return [self._reason(given, contributions[0], t, summed[t]) for t in largest if told[t]]
 
-    def _reason(self, given: Mapping[str, Any], told: np.ndarray, topic: int, total: np.float32) -> dict[str, Any]:
+    def _reason(self, given: Mapping[str, Any], row: np.ndarray, topic: int, total: np.float32) -> dict[str, Any]:
         members = self._members[topic]
-        feature = self._features[self._told[members[(told[members] * np.sign(total)).argmax()]]]
+        feature = self._features[members[(row[members] * np.sign(total)).argmax()]]
         value = given.get(feature.name)
         if value is not None and not feature.expression.is_text:
             value = float(np.float32(value))  # the number that the model saw
         return {"sentence": feature.sentence(value), "touchpoint": feature.touchpoint, "dimension": feature.dimension,
                 "contribution": float(total), "feature": feature.name, "modifiable": feature.modifiable}  # fmt: skip
+
+
+def _single(value: np.ndarray) -> float:
+    """One number as `scoring` writes it: a float32."""
+    return float(value.astype(np.float32)[0])

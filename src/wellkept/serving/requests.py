@@ -54,7 +54,7 @@ def _by_features(
     model: Served, patients: Sequence[Asked], there: list[int], told: Told, explain: str, top: int
 ) -> None:
     bundle = model.bundle
-    if len(there) <= FEW and model.quick.is_whole:
+    if len(there) <= FEW:
         _quickly(model, patients, there, told, explain, top)
         return
     features = table_of(bundle, [patients[i].features or {} for i in there])
@@ -86,10 +86,10 @@ def _by_events(model: Served, patients: Sequence[Asked], there: list[int], told:
     points, features = model.at(moment, columns_of(rows))
     _count(told, model.bundle.target, features)
     as_of = stamp(EPOCH + timedelta(microseconds=moment))
-    if points.num_rows <= FEW and model.quick.is_whole:
+    if points.num_rows <= FEW:
         stated = [model.quick.answer(row, as_of, explain=explain, top=top) for row in features.to_pylist()]
     else:
-        stated = answers(model.bundle, points, features, explain=explain, top=top) if points.num_rows else []
+        stated = answers(model.bundle, points, features, explain=explain, top=top)
     found: dict[int, list[dict]] = {}
     for i, encounter, answer in zip(
         points["subject_id"].to_pylist(), points["encounter_id"].to_pylist(), stated, strict=True

@@ -1,0 +1,36 @@
+"""What to do today: `recommend`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from wellkept.commands import show, verb
+from wellkept.commands.nightly import moment
+
+
+def add(verbs: Any) -> None:
+    """recommend."""
+    recommend = verb(verbs, "recommend", _recommend, "for whom which step, within the staff's minutes")
+    recommend.add_argument("--journeys", type=Path, required=True, metavar="DIR")
+    recommend.add_argument("--as-of", type=moment, required=True, metavar="TIME", help="2026-01-31T02:00:00Z")
+    recommend.add_argument("--minutes", type=float, required=True, metavar="N", help="of all staff, today")
+    recommend.add_argument("--texts", type=float, default=0.0, metavar="N", help="that machines may send")
+    recommend.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def _recommend(chosen: argparse.Namespace) -> None:
+    from wellkept import jobs
+    from wellkept.listing import recommendation_lines
+    from wellkept.recommending import Budget
+    from wellkept.settings import load_settings
+
+    settings = load_settings()
+    snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
+    found = jobs.recommend(snapshot, jobs.bundles_in_service(settings), chosen.as_of,
+                           Budget(chosen.minutes, chosen.texts))
+    path = jobs.write_recommendations(found, chosen.out)
+    facts = {"file": str(path), "rows": found.table.num_rows, "candidates": found.candidates,
+             "prices": dict(found.allocation.prices), "used": dict(found.allocation.used), "gap": found.allocation.gap}
+    show(facts, "\n".join([*recommendation_lines(found), f"all of them: {path}"]), as_json=chosen.json)

@@ -1,0 +1,1 @@
+"""What can be done for a patient: one file an intervention, found by its name."""

@@ -1,0 +1,24 @@
+"""Somebody takes over a denied claim or a bill that came as a surprise."""
+
+from wellkept.history import past
+from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
+
+TROUBLE = past.of("BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE").same_encounter().within("180d")
+SETTLED = past.of("BILLING//RESOLVED").same_encounter()
+
+INTERVENTION = Intervention(
+    title="Take over the bill",
+    script="I have your bill in front of me and I am looking into it for you. You need not call anybody. May I tell "
+    "you what I have found so far?",
+    roles=("billing",),
+    minutes=30,
+    channel="call",
+    within="48h",
+    trigger=TROUBLE.count() > SETTLED.count(),
+    because="a claim was denied, or the bill for the last visit was a surprise or is disputed, and it is not settled",
+    touchpoints=("billing", "insurance"),
+    dimension="customer",
+    beliefs={DETRACTOR: Belief(-0.12, 0.06), NO_RETURN: Belief(-0.04, 0.04)},
+    source="assumed; a quarter of disputed bills are corrected (JAMA Health Forum 2024)",
+    needs_language=True,
+)

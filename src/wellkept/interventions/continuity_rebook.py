@@ -1,0 +1,20 @@
+"""The next visit with the clinician whom the patient knows."""
+
+from wellkept.history import past
+from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
+
+INTERVENTION = Intervention(
+    title="Rebook with the usual clinician",
+    script="Last time you saw somebody new. Would you like your next visit to be with the clinician whom you know?",
+    roles=("scheduler", "coordinator"),
+    minutes=8,
+    channel="call",
+    within="48h",
+    trigger=past.of("VISIT//OTHER_CLINICIAN").same_encounter().within("365d").count() > 0,
+    because="the last visit was with another clinician than usual",
+    touchpoints=("visit", "scheduling"),
+    dimension="patient",
+    beliefs={NO_RETURN: Belief(-0.05, 0.04), DETRACTOR: Belief(-0.02, 0.03)},
+    source="assumed; continuity odds ratio 1.1, relationship 1.6 (J Fam Pract 2001;50:130, observational)",
+    trade_off="the usual clinician's first free time may be later",
+)

@@ -1,0 +1,29 @@
+"""Service recovery: somebody calls, says sorry, and puts right what can be put right."""
+
+from wellkept.history import past
+from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
+
+FAILED = past.of(
+    "BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE", "COMPLAINT//FILED", "VISIT//INTERPRETER_MISSED",
+    "VISIT//ACCOMMODATION_MISSED", "DISCHARGE//NO_INSTRUCTIONS", "INSURANCE//VERIFICATION_FAILED",
+).same_encounter().within("30d")  # fmt: skip
+WAITED = past.of("ARRIVAL//LOBBY_WAIT").same_encounter().within("30d").valued(">=", 45)
+
+INTERVENTION = Intervention(
+    title="Service-recovery call",
+    script="I am calling because your last visit did not go as it should have. I am sorry for that. What can I put "
+    "right for you today?",
+    roles=("patient relations", "coordinator"),
+    minutes=25,
+    channel="call",
+    within="48h",
+    trigger=(FAILED.count() + WAITED.count()) > 0,
+    because="something went wrong at the last visit: a bill, a missed interpreter or accommodation, no instructions, a "
+    "complaint, a failed check of insurance, or 45 minutes in the lobby",
+    touchpoints=("visit", "billing", "arrival", "complaint", "insurance"),
+    dimension="customer",
+    beliefs={DETRACTOR: Belief(-0.06, 0.04), NO_RETURN: Belief(-0.02, 0.03)},
+    source="assumed; complaints that are answered quickly are forgiven more often (service-recovery literature)",
+    cool_off="60d",
+    trade_off="who had no trouble and is tired of calls may be annoyed by one",
+)

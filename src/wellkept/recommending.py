@@ -1,0 +1,108 @@
+"""Who could be helped by what, and how many minutes there are, in; one step a patient, why, and by when, out.
+
+Entitlements (language, disability) come first and cost no budget. The rest is allocated: nobody gets more than one, the
+minutes are enough, and machines' texts have a budget of their own, so that they cannot crowd people out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from wellkept.allocating import NOBODY, Allocation, Resource, allocate
+from wellkept.contracts import RECOMMENDATIONS
+from wellkept.durations import microseconds
+from wellkept.effects import Effects
+from wellkept.history import Expression, past
+from wellkept.offering import Intervention
+
+OTHERS = 2
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Minutes of staff, and texts that machines may send, today."""
+
+    minutes: float
+    texts: float
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """What was recommended (fits RECOMMENDATIONS), how it was allocated, and among how many patients."""
+
+    table: pa.Table
+    allocation: Allocation
+    candidates: int
+
+
+def questions(catalogue: Sequence[Intervention]) -> dict[str, Expression]:
+    """What must be asked of the record: 1 where an intervention's trigger is there and nothing is against it."""
+    asked = {}
+    for i in catalogue:
+        done = past.of("INTERVENTION//DONE").saying(i.name).within(i.cool_off).count()
+        against = done if i.unless is None else done + i.unless.coalesce(0)
+        asked[i.name] = i.trigger.coalesce(0) > against
+    return asked
+
+
+def given(effects: Effects, catalogue: Sequence[Intervention], budget: Budget) -> Allocation:
+    """Entitlements to whom they are owed; the rest to where it is worth most within the budget."""
+    owed = np.array([i.is_entitlement for i in catalogue], bool)
+    first = effects.offered & owed
+    entitled: np.ndarray = first.any(axis=1)
+    value = np.where(entitled[:, None] | owed, 0.0, effects.value)
+    minutes = np.array([i.minutes for i in catalogue])
+    resources = [
+        Resource("staff minutes", budget.minutes, minutes[None]),
+        Resource("texts", budget.texts, np.array([[float(i.is_automated) for i in catalogue]])),
+    ]
+    found = allocate(value, np.zeros(len(value), int), resources)
+    choice = np.where(entitled, first.argmax(axis=1), found.choice)
+    return Allocation(choice, found.value, found.bound, found.prices, found.used)
+
+
+def recommended(
+    points: pa.Table, effects: Effects, allocation: Allocation, catalogue: Sequence[Intervention], as_of: datetime
+) -> pa.Table:
+    """A table that fits RECOMMENDATIONS: patients who get something, the most valuable first."""
+    rows = np.flatnonzero(allocation.choice != NOBODY)
+    worth = effects.value[rows, allocation.choice[rows]]
+    owed = np.array([catalogue[k].is_entitlement for k in allocation.choice[rows]], bool)
+    rows = rows[np.lexsort((-worth, ~owed))]
+    chosen = [catalogue[k] for k in allocation.choice[rows]]
+    table = points.take(pa.array(rows))
+    return RECOMMENDATIONS.check(pa.table({
+        **{name: table[name] for name in table.column_names},
+        "rank": pa.array(np.arange(1, len(rows) + 1), pa.int32()),
+        "intervention": pa.array([i.name for i in chosen], pa.string()),
+        "title": pa.array([i.title for i in chosen], pa.string()),
+        "because": pa.array([i.because for i in chosen], pa.string()),
+        "script": pa.array([i.script for i in chosen], pa.string()),
+        "roles": pa.array([", ".join(i.roles) for i in chosen], pa.string()),
+        "minutes": pa.array([i.minutes for i in chosen], pa.float32()),
+        "due_at": pa.array([as_of + _duration(i.within) for i in chosen], pa.timestamp("us", tz="UTC")),
+        "grade": pa.array([i.grade for i in chosen], pa.string()),
+        "others": pa.array(_others(effects, rows, allocation.choice[rows], catalogue), pa.string()),
+    }))  # fmt: skip
+
+
+def _others(
+    effects: Effects, rows: np.ndarray, chosen: np.ndarray, catalogue: Sequence[Intervention]
+) -> list[str]:
+    """The next best that are offered to each, by worth a minute."""
+    minutes = np.array([max(i.minutes, 0.5) for i in catalogue])
+    told = []
+    for row, arm in zip(rows, chosen, strict=True):
+        order = np.argsort(-effects.value[row] / minutes, kind="stable")
+        rest = [k for k in order if k != arm and effects.offered[row, k]][:OTHERS]
+        told.append("; ".join(catalogue[k].title for k in rest))
+    return told
+
+
+def _duration(text: str) -> timedelta:
+    return timedelta(microseconds=microseconds(text))

@@ -1,0 +1,130 @@
+"""A SYNTHETIC system whose third site begins to write minutes for seconds: watched and scored on the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from wellkept.__main__ import main
+from wellkept.bundles import load_bundle, write_bundle
+from wellkept.commands.nightly import SOMETHING_TO_DO
+from wellkept.settings import Settings
+from wellkept.simulator import simulate
+from wellkept.simulator.worlds import World
+from wellkept.spec import Spec, load_spec
+from wellkept.watching import CHANGE, FIRST_NIGHT, SITE, Watched, watched
+
+BEFORE, AFTER = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (CHANGE, FIRST_NIGHT))
+ROOT = Path(__file__).parents[2]
+
+
+def _spec() -> Spec:
+    """The shipped model, of fewer features and trees."""
+    shipped = load_spec(ROOT / "models" / "detractor_risk.toml")
+    trees = shipped.trees.model_copy(update={"rounds": 10})
+    return shipped.model_copy(update={"features": ("contact_centre", "visit", "voice", "person"), "trees": trees})
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Watched]:
+    """A folder with journeys and a model in service that was trained before the change."""
+    folder = tmp_path_factory.mktemp("house")
+    simulate(folder / "export", patients=3000, seed=3, world=World(sites=3), drift=["unit-error"], days=960)
+    made = watched(folder / "export", _spec(), Settings(), folder / "journeys")
+    models = folder / "models" / "detractor_risk"
+    models.mkdir(parents=True)
+    write_bundle(made.bundle, models / "1")
+    (models / "champion").write_text("1\n")
+    return folder, made
+
+
+@pytest.fixture
+def here(house: tuple[Path, Watched], monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(house[0])
+    return house[0]
+
+
+def said(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, dict]:
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_the_nights_before_a_change_call_for_nothing(here: Path, capsys: pytest.CaptureFixture) -> None:
+    code, told = said(capsys, "monitor", "--journeys", "journeys", "--as-of", BEFORE)
+    assert (code, [m["recommendation"] for m in told["models"]]) == (0, ["nothing"])
+    assert {finding["layer"] for finding in told["models"][0]["findings"]} >= {2, 3, 4, 5}
+
+
+def test_monitor_says_what_is_to_be_done_with_an_exit_code(here: Path, capsys: pytest.CaptureFixture) -> None:
+    code, told = said(capsys, "monitor", "--journeys", "journeys", "--as-of", AFTER, "--target", "detractor_risk")
+    assert code == SOMETHING_TO_DO
+    (model,) = told["models"]
+    assert (model["target"], model["recommendation"]) == ("detractor_risk", f"block site {SITE}")
+    assert "another unit" in model["says"]
+    assert {finding["site"] for finding in model["findings"] if finding["calls_for"] == "block"} == {SITE}
+
+
+def test_a_site_with_another_unit_is_not_scored_and_the_others_are_as_they_would_be(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    night = ["score", "--journeys", "journeys", "--as-of", AFTER]
+    code, facts = said(capsys, *night, "--out", "held")
+    assert (code, list(facts["held"]["detractor_risk"])) == (0, [SITE])
+    whole = said(capsys, *night, "--out", "accepted", "--accept", "site_units")[1]
+    scores, everybody = _read(facts, "scores"), _read(whole, "scores")
+    assert 0 < scores.num_rows < everybody.num_rows
+    kept = pc.is_in(everybody["subject_id"], scores["subject_id"].combine_chunks())
+    assert scores.equals(everybody.filter(kept).combine_chunks())
+    reasons, all_reasons = _read(facts, "reasons"), _read(whole, "reasons")
+    kept = pc.is_in(all_reasons["subject_id"], scores["subject_id"].combine_chunks())
+    assert reasons.equals(all_reasons.filter(kept).combine_chunks())
+    manifest = json.loads((Path(facts["folder"]) / "manifest.json").read_text())
+    assert "another unit" in manifest["sites"]["held"]["detractor_risk"][SITE]
+    assert manifest["rows"]["detractor_risk"] == scores.num_rows == manifest["files"]["scores.parquet"]["rows"]
+
+
+def test_a_model_without_a_sketch_says_so_and_goes_by_its_labels(house, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(house[0])
+    bare = house[0] / "bare" / "detractor_risk"
+    bare.mkdir(parents=True)
+    facts = {**house[1].bundle.facts, "test_until": str(CHANGE)}
+    write_bundle(dataclasses.replace(house[1].bundle, sketch=None, facts=facts), bare / "1")
+    (bare / "champion").write_text("1\n")
+    monkeypatch.setenv("WELLKEPT_MODELS", str(house[0] / "bare"))
+    code, told = said(capsys, "monitor", "--journeys", "journeys", "--as-of", AFTER)
+    findings = told["models"][0]["findings"]
+    assert code == 0
+    assert "without a sketch" in findings[0]["says"]
+    assert {finding["layer"] for finding in findings} == {0, 4, 5}
+
+
+def test_a_sketch_names_no_site_level_or_value_of_a_few(house) -> None:
+    folder, made = house
+    sketch = load_bundle(folder / "models" / "detractor_risk" / "1").sketch
+    assert sketch == made.bundle.sketch
+    assert sketch is not None
+    assert min(site["rows"] for site in sketch["sites"].values()) >= 50
+    assert set(sketch["asked"]["shares"]) <= {"sms", "email", "phone", "paper"}
+    assert set(sketch["features"]) == {f.name for f in made.bundle.encoder.features}
+
+
+def test_the_pipeline_is_the_same_flow(here: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    script = ROOT / "pipelines" / "monitor.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "--journeys", "journeys"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(script), run_name="__main__")
+    assert stop.value.code == SOMETHING_TO_DO
+    assert capsys.readouterr().out.startswith(f"detractor_risk: block site {SITE}: ")
+    assert len(script.read_text().splitlines()) <= 60
+
+
+def _read(facts: dict, name: str) -> pa.Table:
+    return pq.read_table(Path(facts["folder"]) / f"{name}.parquet").combine_chunks()

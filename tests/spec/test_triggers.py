@@ -1,0 +1,60 @@
+"""When an intervention makes sense, by example: a journey drawn as rows, and what is offered at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.conftest import points_table
+from wellkept.history import FeatureQuery
+from wellkept.offering import interventions
+from wellkept.recommending import questions
+
+VISIT = {"time": 10, "code": "VISIT//COMPLETED", "text_value": "chronic", "encounter_id": "e"}
+
+
+def event(code: str, time: float = 10, **more: object) -> dict:
+    return {"time": time, "code": code, "encounter_id": "e", **more}
+
+
+def person(code: str, value: float) -> dict:
+    return {"time": 0, "code": f"PERSON//{code}", "numeric_value": value}
+
+
+CASES = [
+    ("billing_fix", [event("BILLING//DENIAL", 11)], True),
+    ("billing_fix", [event("BILLING//DENIAL", 11), event("BILLING//RESOLVED", 12)], False),
+    ("recovery_call", [event("VISIT//INTERPRETER_MISSED")], True),
+    ("recovery_call", [event("ARRIVAL//LOBBY_WAIT", numeric_value=50)], True),
+    ("recovery_call", [event("ARRIVAL//LOBBY_WAIT", numeric_value=20)], False),
+    ("interpreter", [event("VISIT//INTERPRETER_MISSED")], True),
+    ("interpreter", [{**event("VISIT//INTERPRETER_MISSED"), "encounter_id": "another"}], False),
+    ("nurse_call", [event("VISIT//COMPLETED", text_value="procedure")], True),
+    ("nurse_call", [event("VISIT//COMPLETED", text_value="procedure"), event("FOLLOW_UP//CONTACTED", 11)], False),
+    ("scheduling_priority", [event("APPOINTMENT//BOOKED", 5, numeric_value=25)], True),
+    ("scheduling_priority", [event("APPOINTMENT//BOOKED", 5, numeric_value=5)], False),
+    ("transport", [person("distance_km", 40)], True),
+    ("transport", [person("distance_km", 4), person("deprivation", 90)], True),
+    ("transport", [person("distance_km", 4), person("deprivation", 10)], False),
+    ("portal_help", [{"time": 9, "code": "PORTAL//MESSAGE"}], True),
+    ("portal_help", [{"time": 9, "code": "PORTAL//MESSAGE"}, person("birth_year", 1930)], False),
+    ("continuity_rebook", [event("VISIT//OTHER_CLINICIAN")], True),
+    ("text_nudge", [event("FOLLOW_UP//DUE", numeric_value=30)], True),
+    ("text_nudge", [event("FOLLOW_UP//DUE", numeric_value=30), event("APPOINTMENT//BOOKED", 11)], False),
+    ("navigator", [person("chronic_conditions", 3)], True),
+    ("navigator", [person("chronic_conditions", 2)], False),
+    ("transport", [person("distance_km", 40), event("INTERVENTION//DONE", 11, text_value="transport")], False),
+    ("transport", [person("distance_km", 40), event("INTERVENTION//DONE", 11, text_value="nurse_call")], True),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "offered"), CASES)
+def test_an_intervention_is_offered_where_its_fact_is_in_the_record(
+    name: str, rows: list[dict], offered: bool, store: Callable
+) -> None:
+    asked = {name: questions([interventions()[name]])[name]}
+    snapshot = store([{"subject_id": 1, **row} for row in [VISIT, *rows]])
+    found = FeatureQuery(asked).run(snapshot, points_table((1, 13, "e")))[name].to_numpy()
+    assert bool(np.nan_to_num(found)[0]) is offered

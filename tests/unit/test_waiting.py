@@ -1,0 +1,147 @@
+"""Points that still wait: what was known of them by then, from visits whose returns are known by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.conftest import batch_of, day, events_table, points_table
+from wellkept.calibrating import logit, sigmoid
+from wellkept.clock import clock
+from wellkept.examples import Examples, examples
+from wellkept.history import FeatureQuery
+from wellkept.journeys import Journeys, Snapshot
+from wellkept.labelling import labels, question
+from wellkept.parts import discover
+from wellkept.spec import Points, Spec
+from wellkept.training import train, trees_contestant
+from wellkept.waiting import Waiting, still_waiting, waiting_at
+
+SENTENCE = "no event of VISIT by chronic: 270d after the last unless DIED"
+POINTS = Points(each="VISIT", after=["24h", "60d"], active="270d", unless=["DIED"])
+UNTIL, END = 585, 900
+BACK, AWAY, DEAD, LATE_DEAD, OVER, LATE_BACK = range(1000, 1006)
+
+
+def visit(subject: int, at: float) -> dict:
+    return {"subject_id": subject, "time": at, "code": "VISIT", "text_value": "chronic"}
+
+
+def snapshot_of(folder: Path, rows: list[dict]) -> Snapshot:
+    journeys = Journeys(folder / "journeys", shards=2, key="test")
+    journeys.land(batch_of(events_table([*rows, {"subject_id": 10**6, "time": END, "code": "THE END"}])))
+    return journeys.snapshot()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, pa.Table, pa.Scalar]:
+    """60 of 100 return after 130 days and nobody else; six more visits of day 450 or earlier, and what follows."""
+    rows = [visit(s, 10) for s in range(100)] + [visit(s, 140) for s in range(60)]
+    rows += [visit(s, 450) for s in (BACK, AWAY, DEAD, LATE_DEAD, LATE_BACK)] + [visit(OVER, 300)]
+    rows += [visit(BACK, 580), visit(LATE_BACK, 610)]
+    rows += [{"subject_id": DEAD, "time": 583, "code": "DIED"}, {"subject_id": LATE_DEAD, "time": 650, "code": "DIED"}]
+    snapshot = snapshot_of(tmp_path_factory.mktemp("waiting"), rows)
+    points = points_table(*((s, 451, None) for s in (BACK, AWAY, DEAD, LATE_DEAD, LATE_BACK)), (OVER, 301, None),
+                          (AWAY, 601, None))  # fmt: skip
+    until = pa.scalar(day(UNTIL), pa.timestamp("us", tz="UTC"))
+    return snapshot, labels(snapshot, points, question(SENTENCE, discover("targets"))), until
+
+
+def test_points_wait_whose_deadline_is_ahead_and_nothing_known_by_then_has_ended_the_wait(
+    world: tuple[Snapshot, pa.Table, pa.Scalar],
+) -> None:
+    snapshot, points, until = world
+    waits = still_waiting(snapshot, points, question(SENTENCE, discover("targets")), until)
+    # who dies or comes back later was not known to, and the last point lies after that moment
+    assert waits.tolist() == [True, True, False, True, True, False, False]
+
+
+def test_who_was_back_is_not_lost_and_of_the_others_the_clock_moves_on(
+    world: tuple[Snapshot, pa.Table, pa.Scalar],
+) -> None:
+    snapshot, points, until = world
+    asked = question(SENTENCE, discover("targets"))
+    found = clock(snapshot, POINTS, asked, until)
+    assert found is not None
+    points = points.filter(pa.array(still_waiting(snapshot, points, asked, until)))
+    query = FeatureQuery({found.name: found.expression})
+    features = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
+    fold = np.array([1, 2, 3, 4])
+    half = waiting_at(snapshot, points, features, fold, asked=asked, clock=found, until=until)
+    usual = float(features[found.name][1].as_py())
+    chance = half.chance(np.full(4, logit(usual)))
+    assert chance[0] == 0
+    # on day 135 half of the interval is over in which all come back who do: the clock's share there, for all three
+    later = query.run(snapshot, points_table((AWAY, UNTIL, None)))[found.name][0].as_py()
+    assert later == pytest.approx(usual**0.5, abs=0.05)
+    assert chance[1:] == pytest.approx([later] * 3)
+    twice = half.take(np.array([0, 2, 2]))
+    assert (twice.subject.tolist(), twice.fold.tolist()) == ([BACK, LATE_DEAD, LATE_DEAD], [1, 3, 3])
+    assert twice.features.num_rows == 3
+
+
+SPEC = {
+    "target": "away",
+    "features": ["return_pattern"],
+    "baseline": "days_since_visit",
+    "points": {"each": "VISIT//COMPLETED", "after": ["24h", "60d"], "active": "200d"},
+    "label": {"true_when": "no event of VISIT//COMPLETED by chronic: 200d after the last"},
+    "trees": {"rounds": 40, "learning_rate": 0.15, "columns": 1.0},
+    "logistic": {"inverse_penalties": [0.1]},
+    "estimator": "trees",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    """Patients who come every 100 days or so, and leave more often the later it is."""
+    random = np.random.default_rng(3)
+    rows = []
+    for subject in range(1500):
+        at = random.uniform(0, 400)
+        while at < END:
+            rows.append({"subject_id": subject, "time": at, "code": "VISIT//COMPLETED", "text_value": "chronic"})
+            if random.random() < 0.1 + 0.3 * (at > 350):
+                break
+            at += random.lognormal(np.log(100), 0.3)
+    return examples(snapshot_of(tmp_path_factory.mktemp("leaving"), rows), Spec(**SPEC))
+
+
+def test_nothing_is_known_of_those_who_wait_that_was_not_known_when_the_test_period_began(data: Examples) -> None:
+    assert data.waiting is not None
+    embargo = data.rows("embargo")
+    of_embargo = set(data.subject[embargo].tolist())
+    assert of_embargo <= set(data.waiting.subject.tolist())
+    assert len(data.waiting.fold) >= len(embargo)
+    back = np.isneginf(data.waiting.moved_on)
+    assert 0.1 < back.mean() < 0.9
+    assert (data.waiting.moved_on[~back] >= 0).all()
+
+
+def test_trees_learn_from_those_who_wait_and_see_sooner_that_more_leave(data: Examples) -> None:
+    spec = Spec(**SPEC)
+    trained = train(data, spec)
+    assert int(trained.facts["waiting_rows"]) == len(data.waiting.fold)
+    X, test = trained.encoder.matrix(data.features), data.test_rows
+    without = trees_contestant(X, Examples(**{**data.__dict__, "waiting": None}), trained.encoder, spec)
+    level = {name: contestant.estimator.margins(X[test]).mean()
+             for name, contestant in (("with", trained.contestants["trees"]), ("without", without))}  # fmt: skip
+    seen = data.label[test].mean()
+    assert sigmoid(level["with"]) != sigmoid(level["without"])
+    assert level["with"] > level["without"]
+    assert seen > 0.1
+
+
+def test_without_a_clock_nobody_waits(tmp_path: Path) -> None:
+    spec = Spec(**{**SPEC, "label": {"true_when": "no event of VISIT//COMPLETED within 200d"}})
+    rows = [{"subject_id": s, "time": t, "code": "VISIT//COMPLETED", "text_value": "chronic"}
+            for s in range(600) for t in range(s % 100, 800 - s, 150)]  # fmt: skip
+    assert examples(snapshot_of(tmp_path, rows), spec).waiting is None
+
+
+def test_a_chance_rises_with_the_wait() -> None:
+    half = Waiting(np.arange(3), np.zeros(3, int), pa.table({"a": [1, 2, 3]}), np.array([-np.inf, 0.0, 1.0]))
+    np.testing.assert_allclose(half.chance(np.zeros(3)), [0, 0.5, sigmoid(np.ones(1))[0]])
