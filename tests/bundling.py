@@ -16,7 +16,7 @@ from tests.conftest import points_table
 from wellkept.bundles import Bundle
 from wellkept.candidates import Child, Facts, write_candidate
 from wellkept.catalogue import Feature
-from wellkept.encoding import Encoder, fit_encoder
+from wellkept.encoding import NUMBER, Encoder, fit_encoder
 from wellkept.estimators import fit_trees
 from wellkept.gates import Gate
 from wellkept.history import past
@@ -76,10 +76,10 @@ def labels(table: pa.Table, seed: int = 2) -> np.ndarray:
     return np.random.default_rng(seed).random(len(wait)) < 1 / (1 + np.exp(-margin))
 
 
-def spec(target: str = "detractor_risk", seed: int = 1) -> Spec:
+def spec(target: str = "detractor_risk", seed: int = 1, each: str = "VISIT//DONE") -> Spec:
     """A definition with small trees."""
     return Spec(
-        target=target, points=Points(each="VISIT//DONE"), label=Label(true_when="SURVEY//NPS <= 6 within 30d"),
+        target=target, points=Points(each=each), label=Label(true_when="SURVEY//NPS <= 6 within 30d"),
         split={"folds": FOLDS}, trees=Trees(rounds=12), seed=seed,
     )  # fmt: skip
 
@@ -91,10 +91,18 @@ def write_card(spec: Path) -> None:
 
 
 @functools.cache
-def bundle(kind: str = "trees", *, target: str = "detractor_risk", seed: int = 1) -> Bundle:
-    """A bundle trained on `values()`."""
-    table, defined = values(), spec(target, seed)
-    encoder: Encoder = fit_encoder(list(FEATURES), table, np.arange(ROWS))
+def bundle(
+    kind: str = "trees", *, target: str = "detractor_risk", seed: int = 1, features: tuple[Feature, ...] = FEATURES,
+    each: str = "VISIT//DONE",
+) -> Bundle:  # fmt: skip
+    """A bundle trained on `values()`; a feature that is not among them is made up of 0 to 6."""
+    table, defined = values(), spec(target, seed, each)
+    for k, feature in enumerate(features):
+        if feature.name not in table.column_names:
+            numbers = [i // (k + 1) % 7 for i in range(ROWS)]
+            made = pa.array([f"is {n}" for n in numbers]) if feature.expression.is_text else pa.array(numbers, NUMBER)
+            table = table.append_column(feature.name, made)
+    encoder: Encoder = fit_encoder(list(features), table, np.arange(ROWS))
     X, label, weight = encoder.matrix(table), labels(table), np.ones(ROWS)
     outcomes = Outcomes(label, weight, np.arange(ROWS) % FOLDS)
     fitted = (

@@ -22,6 +22,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,14 +146,19 @@ class Bundle:
         Agreement, rows x topics, float32: which share of the members gives the topic its sign. Margins, rows x members,
         as the estimator gives them: not calibrated.
         """
-        feature = self.encoder.feature_of_column
-        starts = np.flatnonzero(np.diff(feature, prepend=-1, append=len(self.encoder.features)))
-        topic = topic_of(self.encoder.features)[feature]
+        starts, topic = self._layout
         told = self.estimator.explained(X, topic)
         total = np.add.reduceat(told.contributions, starts, axis=1)
         total *= total.dtype.type(self.slope)
         total[:, -1] += total.dtype.type(self.intercept)
         return told._replace(contributions=total.astype(np.float32, copy=False))
+
+    @cached_property
+    def _layout(self) -> tuple[np.ndarray, np.ndarray]:
+        """At which columns a feature begins, the bias last, and each column's topic: once, not for each patient."""
+        feature = self.encoder.feature_of_column
+        starts = np.flatnonzero(np.diff(feature, prepend=-1, append=len(self.encoder.features)))
+        return starts, topic_of(self.encoder.features)[feature]
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> Path:

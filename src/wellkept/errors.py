@@ -4,11 +4,14 @@
 
     WellkeptError
     ├── InputRefused        what came in breaks a rule; nothing of it was kept
+    │   ├── BodyUnreadable  the body of a request is no strict JSON
     │   └── InputHeld       it breaks no rule but looks wrong: a person must accept it
     ├── SpecRefused         a models/*.toml or a mapping cannot be carried out
     ├── BundleRefused       a model artefact is not exactly what was written
     ├── JourneysDamaged     the journey store is not exactly what was written
     ├── Busy                another process is writing here
+    ├── StoreFailed         the service's database cannot be used, or is not of this release
+    ├── KeyRefused          an API key cannot be made as asked for
     ├── LeakFound           a model knows what could not be known yet: a person must look
     ├── GateClosed          a model did not pass what a champion must pass: what is in service stays
     └── NotEnoughData       too little is known to state anything
@@ -75,6 +78,12 @@ class InputHeld(InputRefused):
     status = 409
 
 
+class BodyUnreadable(InputRefused):
+    """A request's body is no strict JSON in UTF-8: its code says which rule of it is broken."""
+
+    status = 400
+
+
 class SpecRefused(WellkeptError):
     """A model's TOML or a table mapping cannot be carried out as written."""
 
@@ -101,6 +110,20 @@ class Busy(WellkeptError):
 
     exit_code = 75
     status = 503
+
+
+class StoreFailed(WellkeptError):
+    """The service's database cannot be reached, is not of this release, or did not keep what it was given."""
+
+    exit_code = 10
+    status = 503
+
+
+class KeyRefused(WellkeptError):
+    """An API key cannot be made, found or revoked as asked for."""
+
+    exit_code = 11
+    status = 422
 
 
 class NotEnoughData(WellkeptError):

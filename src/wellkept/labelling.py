@@ -7,7 +7,7 @@ known). `known_at` says since when a label is known, so that nothing is trained 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
@@ -75,7 +75,7 @@ def labels(snapshot: Snapshot, points: pa.Table, asked: Question) -> pa.Table:
 def cohort(snapshot: Snapshot, spec: Points) -> pa.Table:
     """Every point of the past at which the risk could have been stated, sorted by time and subject."""
     if spec.at is not None:
-        return _chosen(snapshot, _at(snapshot, spec.at), spec)
+        return _chosen(snapshot, _at(snapshot, spec, spec.at), spec)
     until = int(snapshot.observed_until.timestamp() * 1e6)
     selects = [
         f"""SELECT subject_id, known + {microseconds(after)} AS moment, encounter_id FROM occasions e
@@ -102,20 +102,36 @@ def first_points(snapshot: Snapshot, spec: Points) -> pa.Table:
 
 def scoring_points(snapshot: Snapshot, spec: Points, as_of: datetime) -> pa.Table:
     """Whom to score at `as_of`: whoever's latest occasion is known by then and not older than `active`."""
+    return _chosen(snapshot, _at(snapshot, spec, as_of), spec)
+
+
+def scoring_sql(spec: Points, at: str) -> str:
+    """SQL for whom to score at the moment `at` (SQL too): one row each, before the conditions of `where` and `unless`.
+
+    The nightly run asks it of everybody, the service of one patient.
+    """
     if spec.at is not None:
-        return _chosen(snapshot, _at(snapshot, as_of), spec)
-    at = int(as_of.timestamp() * 1e6)
+        return (f"SELECT DISTINCT subject_id, CAST({at} AS BIGINT) AS moment, CAST(NULL AS VARCHAR) AS encounter_id "
+                f"FROM events WHERE known <= {at}")  # fmt: skip
     per = "subject_id" if spec.per == "subject" else "subject_id, encounter_id"
-    table = engine.totals(
-        f"""SELECT subject_id, CAST({at} AS BIGINT) AS moment, encounter_id
+    return f"""SELECT subject_id, CAST({at} AS BIGINT) AS moment, encounter_id
             FROM (SELECT subject_id, MAX(known) AS known, MAX_BY(encounter_id, sequence) AS encounter_id,
                          MAX_BY(text, sequence) AS text
                   FROM events e WHERE ({sql_any_code([spec.each])}) AND happened IS NOT NULL AND known <= {at}
                   GROUP BY {per}) e
-            WHERE {_at_most_as_old(spec, f"{at} - known")}""",
-        snapshot,
-    )
-    return _chosen(snapshot, _points(table), spec)
+            WHERE {_at_most_as_old(spec, f"{at} - known")}"""
+
+
+def conditions_of(spec: Points) -> dict[str, Expression]:
+    """What must be 1 at a point, by name: every condition of `where`, and that nothing of `unless` is known."""
+    expected = [*map(_condition, spec.where), *([past.of(*spec.unless).count().equals(0)] if spec.unless else [])]
+    return {f"condition {i}": condition for i, condition in enumerate(expected)}
+
+
+def holding(held: pa.Table, conditions: Iterable[str]) -> np.ndarray:
+    """The rows at which every one of these columns is 1."""
+    true = [pc.fill_null(pc.equal(held[name], 1.0), fill_value=False).to_numpy() for name in conditions]
+    return np.logical_and.reduce(true) if true else np.ones(held.num_rows, bool)
 
 
 def _at_most_as_old(spec: Points, age: str | int) -> str:
@@ -126,14 +142,8 @@ def _at_most_as_old(spec: Points, age: str | int) -> str:
     return f"{age} < CASE e.text {limits} ELSE 0 END"
 
 
-def _at(snapshot: Snapshot, at: datetime) -> pa.Table:
-    micros = int(at.timestamp() * 1e6)
-    table = engine.totals(
-        f"SELECT DISTINCT subject_id, CAST({micros} AS BIGINT) AS moment, CAST(NULL AS VARCHAR) AS encounter_id "
-        f"FROM events WHERE known <= {micros}",
-        snapshot,
-    )
-    return _points(table)
+def _at(snapshot: Snapshot, spec: Points, at: datetime) -> pa.Table:
+    return _points(engine.totals(scoring_sql(spec, str(int(at.timestamp() * 1e6))), snapshot))
 
 
 def _points(table: pa.Table) -> pa.Table:
@@ -146,13 +156,11 @@ def _points(table: pa.Table) -> pa.Table:
 
 def _chosen(snapshot: Snapshot, points: pa.Table, spec: Points) -> pa.Table:
     """The points at which every condition on the last known values holds, and nothing is known that ends it all."""
-    expected = [*map(_condition, spec.where), *([past.of(*spec.unless).count().equals(0)] if spec.unless else [])]
-    if not expected or points.num_rows == 0:
+    conditions = conditions_of(spec)
+    if not conditions or points.num_rows == 0:
         return points
-    conditions = {f"c{i}": condition for i, condition in enumerate(expected)}
     held = FeatureQuery(conditions).run(snapshot, points)
-    true = [pc.fill_null(pc.equal(held[name], 1.0), fill_value=False).to_numpy() for name in conditions]
-    return points.filter(pa.array(np.logical_and.reduce(true)))
+    return points.filter(pa.array(holding(held, conditions)))
 
 
 def _condition(text: str) -> Expression:

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wellkept.errors import SpecRefused
 
+SECRETS = Path("/run/secrets")  # where containers find their secrets: one file a variable, in small letters
+
 
 class Settings(BaseSettings):
     """Read from the environment, each name with the prefix WELLKEPT_."""
@@ -24,6 +26,19 @@ class Settings(BaseSettings):
     max_rejected_share: float = Field(0.005, ge=0, le=1, description="share of rows that may be quarantined")
     subject_key: SecretStr | None = Field(None, description="key that turns outside ids into subject_id; "
                                           "by default each journey store draws its own")
+    database: str = Field("sqlite:///service/wellkept.db", description="the service's database, an SQLAlchemy URL")
+    pepper: SecretStr | None = Field(None, min_length=32, description="secret of this installation's keys, handles and "
+                                     "audit; by default drawn once and kept beside a SQLite database")
+    journeys: Path | None = Field(None, description="the journey store that the service joins events with")
+    hosts: tuple[str, ...] = Field(("localhost", "127.0.0.1", "[::1]"), description="Host headers that are answered")
+    max_body_bytes: int = Field(2**20, gt=0, description="largest body of a request")
+    max_patients: int = Field(500, gt=0, description="patients that one request may score")
+    body_seconds: float = Field(5.0, gt=0, description="how long a client may take to send a body")
+    deadline_seconds: float = Field(10.0, gt=0, description="how long an answer may take")
+    waiting: int = Field(64, gt=0, description="requests that may wait for the scorer; more are answered 503")
+    per_minute: int = Field(60_000, gt=0, description="requests a minute of one key, in each worker")
+    poll_seconds: float = Field(5.0, gt=0, description="how often the pointers of the models in service are read")
+    invocations: str = Field("", description="the target that /invocations scores; not needed where there is one")
 
 
 def load_settings() -> Settings:
@@ -35,7 +50,7 @@ def load_settings() -> Settings:
         A variable's value makes no sense; it is named, and not shown.
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     except ValidationError as error:
         wrong = ", ".join(f"WELLKEPT_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise SpecRefused("settings", f"the environment cannot be used: {wrong}") from None

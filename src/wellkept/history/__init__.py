@@ -1,10 +1,12 @@
 """The language of features, and the only window on the past.
 
 `language` says what can be asked of a patient's past, `query` compiles any number of such questions into one SQL
-query, `engine` runs SQL over (points x events), shard by shard. What follows a prediction time cannot be named.
+query, `engine` runs SQL over (points x events), shard by shard, `prepared` runs it for one patient at a time. What
+follows a prediction time cannot be named.
 """
 
 from wellkept.history.language import Expression, History, expression_from, past
+from wellkept.history.prepared import PreparedFeatures
 from wellkept.history.query import FeatureQuery
 
-__all__ = ["Expression", "FeatureQuery", "History", "expression_from", "past"]
+__all__ = ["Expression", "FeatureQuery", "History", "PreparedFeatures", "expression_from", "past"]

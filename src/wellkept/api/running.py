@@ -1,0 +1,40 @@
+"""Run the application under uvicorn."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+
+import uvicorn
+
+from wellkept.api.app import bare_app, create_app, openapi_of
+from wellkept.api.guard import Guard
+from wellkept.settings import load_settings
+from wellkept.store import open_database
+
+GRACE_SECONDS = 10
+
+
+def run(host: str, port: int, workers: int) -> None:
+    """Serve until the process is told to end; what is in flight then is answered.
+
+    More than one worker are started anew (spawn): a process that was forked after XGBoost has predicted hangs.
+    """
+    settings = load_settings()
+    open_database(settings.database).dispose()  # before the workers do, so that only one makes the tables
+    multiprocessing.set_start_method("spawn", force=True)
+    logging.getLogger("uvicorn.access").disabled = True  # its lines hold paths, and so handles
+    uvicorn.run("wellkept.api.running:application", factory=True, host=host, port=port, workers=workers,
+                timeout_graceful_shutdown=GRACE_SECONDS, server_header=False, access_log=False,
+                log_level="info", proxy_headers=False)  # fmt: skip
+
+
+def application() -> Guard:
+    """What uvicorn's workers make."""
+    return create_app(load_settings())
+
+
+def openapi_text() -> str:
+    """The OpenAPI document as it is committed."""
+    return json.dumps(openapi_of(bare_app()), indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,1 @@
+"""Alembic's scripts: each release's change of the database, in order."""

@@ -1,0 +1,105 @@
+"""By events through HTTP, a patient has the bits of the nightly run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import batch_of, events_table
+from tests.serving import Client, house, put_into_service, serving
+from wellkept.bundles import champion_of, load_bundle
+from wellkept.catalogue import families
+from wellkept.jobs import land, read_batch, score_population
+from wellkept.journeys import Journeys, Snapshot
+from wellkept.progress import Narrator
+from wellkept.settings import Settings
+from wellkept.simulator import simulate
+
+AS_OF = datetime(2025, 6, 1, 2, tzinfo=UTC)
+ALL = frozenset({"null_rate", "vocabulary"})
+
+
+def as_sent(events: pa.Table) -> list[dict[str, Any]]:
+    """A subject's stored events as a client would send them."""
+    names = {"time": "time", "event_at": "event_at", "code": "code", "numeric_value": "number", "text_value": "text",
+             "encounter_id": "encounter_id", "site": "site", "clinician": "clinician"}  # fmt: skip
+    rows = events.select(list(names)).to_pylist()
+    return [
+        {names[k]: v.isoformat() if isinstance(v, datetime) else v
+         for k, v in row.items() if v is not None or k == "time"}
+        for row in rows
+    ]
+
+
+def nightly(snapshot: Snapshot, settings: Settings, out: Path) -> dict[tuple[int, str], float]:
+    bundles = [load_bundle(champion_of(settings.models, target)) for target in ("detractor_risk", "no_return")]
+    run = score_population(snapshot, bundles, AS_OF, out, narrate=Narrator(), accept=ALL, settings=settings)
+    scores = pq.read_table(run.folder / "scores.parquet").to_pylist()
+    return {(row["subject_id"], row["target"]): row["risk"] for row in scores}
+
+
+def online(client: Client, snapshot: Snapshot, subjects: list[int], *, at_once: int) -> dict[tuple[int, str], float]:
+    told = {}
+    for start in range(0, len(subjects), at_once):
+        some = subjects[start : start + at_once]
+        patients = [{"patient": f"case-{s}", "as_of": AS_OF.isoformat(), "events": as_sent(snapshot.of_subject(s))}
+                    for s in some]  # fmt: skip
+        answer = client.post("/v1/score", {"patients": patients, "explain": "none"})
+        assert answer.status_code == 200, answer.text[:500]
+        for subject, patient in zip(some, answer.json()["patients"], strict=True):
+            told |= {(subject, r["target"]): r["risk"] for r in patient["risks"] if r["risk"] is not None}
+    return told
+
+
+def journeys_of(random: np.random.Generator, subjects: int) -> Iterator[dict[str, Any]]:
+    """Ties, static facts, late knowledge, equal events, missing numbers and texts."""
+    for subject in range(subjects):
+        for _ in range(int(random.integers(1, 12))):
+            happened = float(random.integers(60, 160)) + float(random.choice([0, 0.25]))
+            code = str(random.choice(["WAIT", "CHANNEL", "AGE", "CALLS", "CLINIC", "DONE", "DONE"]))
+            yield {
+                "subject_id": subject, "code": f"VISIT//{code}", "event_at": happened,
+                "time": happened + float(random.choice([0, 0, 30])),
+                "numeric_value": random.choice([None, 0.1, -0.0, 3.3, 1e6]) if code != "CHANNEL" else None,
+                "text_value": str(random.choice(["phone", "web", "north"])) if random.random() < 0.6 else None,
+                "encounter_id": str(random.choice(["e1", "e2"])) if random.random() < 0.7 else None,
+                "site": str(random.choice(["a", "b"])) if random.random() < 0.2 else None,
+            }  # fmt: skip
+        yield {"subject_id": subject, "code": "VISIT//AGE", "time": None, "numeric_value": 44.0}
+
+
+def test_random_journeys_give_the_bits_of_the_nightly_run(tmp_path: Path) -> None:
+    settings = house(tmp_path)
+    journeys = Journeys(tmp_path / "random", shards=3, key="test")
+    journeys.land(batch_of(events_table(list(journeys_of(np.random.default_rng(3), 60)))))
+    snapshot = journeys.snapshot()
+    expected = nightly(snapshot, settings, tmp_path / "scores")
+    with serving(settings) as client:
+        assert online(client, snapshot, list(range(60)), at_once=7) == expected
+    assert 20 < len(expected) < 120  # some are outside the model's points, and have no risk either way
+
+
+@pytest.mark.slow
+def test_a_synthetic_health_system_gives_the_bits_of_the_nightly_run(tmp_path: Path) -> None:
+    """All features of the catalogue, over the journeys of the simulator; SYNTHETIC."""
+    settings = house(tmp_path)
+    simulate(tmp_path / "export", patients=1500, seed=5)
+    batch = read_batch("tables", tmp_path / "export", now=datetime(2026, 1, 1, tzinfo=UTC), settings=settings)
+    journeys = Journeys(tmp_path / "system", key="test")
+    land(journeys, batch)
+    snapshot = journeys.snapshot()
+    features = tuple(f for family in families().values() for f in family)
+    for target in ("detractor_risk", "no_return"):
+        put_into_service(settings.models, target, "2", features=features, each="VISIT//COMPLETED")
+    expected = nightly(snapshot, settings, tmp_path / "scores")
+    subjects = sorted({s for s, _ in expected})
+    with serving(settings) as client:
+        assert online(client, snapshot, subjects, at_once=5) == expected
+        assert len(expected) > 500
