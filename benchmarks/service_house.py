@@ -18,8 +18,8 @@ from wellkept.estimators import BoostedTrees
 from wellkept.history import past
 from wellkept.registry.tracking import PYFUNC
 from wellkept.spec import Label, Points, Spec
-from wellkept.uncertainty import fit_uncertainty
 from wellkept.store import Keys, open_database, pepper_of
+from wellkept.uncertainty import fit_uncertainty
 
 ROWS = 20_000
 

@@ -39,7 +39,8 @@ class Service:
         self.settings, self.clock = settings, clock
         pepper = pepper_of(settings.database, settings.pepper.get_secret_value() if settings.pepper else None)
         self.engine = open_database(settings.database)
-        self.keys, self.recorder = Keys(self.engine, pepper), Recorder(self.engine, pepper, clock)
+        self.keys, self.recorder = Keys(self.engine, pepper), Recorder(
+            self.engine, pepper, clock, always_sync=settings.audit_sync)
         self.handles, self._pepper = Handles(hashlib.sha256(pepper).digest()), pepper
         self.metrics, self.rates, self.tries = Metrics(), Rates(settings.per_minute), Tries()
         self.models = InService(settings.models, try_out)
