@@ -1,10 +1,10 @@
 """Scoring a population with reasons by our two champions, and what each stage of it costs.
 
-Ours is all that a night needs once there are features: from parquet, part by part, through `wellkept.scoring.score`, to
-risks with intervals and five reasons a row in parquet, for `--rows` patients and both targets. The champions are
-learned from a SYNTHETIC system, of whose points the population is drawn with replacement. Beside it, on the first rows
-risks with intervals and five reasons a row in parquet, for `--rows` patients and both targets. Both champions are
-same threads. Then a whole night as `wellkept score` runs it, from journeys, for that system's own patients.
+Ours is all that a night needs once there are features: from parquet, part by part, through `wellkept.scoring.score`,
+to risks with intervals and five reasons a row in parquet, for `--rows` patients and both targets. The champions are
+learned from a SYNTHETIC system, of whose points the population is drawn with replacement. Beside it, on the first
+rows of each part, XGBoost's `pred_contribs` of the same boosters, which only computes: both in one process, in turn,
+with the same threads. Then a whole night as `wellkept score` runs it, from journeys, for that system's own patients.
 
 Prints CPU and wall seconds, the share of each stage, and peak memory, which does not grow with the rows. The bars: the
 walk through the tables is not the largest stage, and ours takes at most a thirtieth of `pred_contribs`. Contributions

@@ -15,7 +15,7 @@ import xgboost
 
 from wellkept.boosters import Misfit, read_booster
 
-LARGEST = 6  # decisions that a table goes by: 64 patterns
+LARGEST = 7  # decisions that a table goes by: a whole tree of depth 3, a sixteenth of one of depth 6
 LEAVES_AT_ONCE = 2048  # while building, so that memory is bounded
 
 Path = tuple[tuple[int, int], ...]  # decisions from the root on, each with the child that it goes on to
@@ -177,7 +177,7 @@ def _added(leaves: _Leaves, some: np.ndarray, pattern: np.ndarray) -> np.ndarray
     """
     follows = (pattern & leaves.asked[some][:, :, None]) == leaves.wanted[some][:, :, None]
     share, mean = leaves.share[some][:, :, None], np.zeros(follows.shape)
-    for at, weight in zip(*np.polynomial.legendre.leggauss(LARGEST // 2), strict=True):
+    for at, weight in zip(*np.polynomial.legendre.leggauss((follows.shape[1] + 1) // 2), strict=True):
         factor, others = np.where(follows, (1 + at) / 2, 0) + (1 - at) / 2 * share, np.full(follows.shape, weight / 2)
         others[:, 1:] *= np.cumprod(factor[:, :-1], axis=1)
         others[:, :-1] *= np.cumprod(factor[:, :0:-1], axis=1)[:, ::-1]

@@ -141,6 +141,15 @@ def test_agreement_is_what_the_members_own_contributions_say():
     np.testing.assert_allclose(told, expected, atol=1 / len(trees.members) + 1e-6)
 
 
+def test_threads_share_the_rows_and_change_no_bit(monkeypatch: pytest.MonkeyPatch):
+    trees, X = bundle().estimator, bundle().encoder.matrix(values(3000, seed=9))
+    topic = np.arange(trees.columns)
+    alone = trees.explained(X, topic)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    for one, two in zip(alone, trees.explained(X, topic), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_nobody_has_no_contributions():
     trees = bundle().estimator
     told = trees.explained(np.zeros((0, trees.columns), np.float32), np.arange(trees.columns))
