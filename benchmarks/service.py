@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -61,6 +62,7 @@ def main() -> None:
     asked.add_argument("--features", type=int, default=60)
     asked.add_argument("--trees", type=int, default=400)
     asked.add_argument("--depth", type=int, default=6)
+    asked.add_argument("--memory", type=int, default=0, metavar="N", help="instead: how memory grows over N requests")
     chosen = asked.parse_args()
     print(described(machine("xgboost", "mlflow", "fastapi", "uvicorn", "shap")))
     print(f"{chosen.features} features, {chosen.trees} trees of depth {chosen.depth}; one worker; MADE-UP data")
@@ -68,6 +70,9 @@ def main() -> None:
         house = Path(scratch)
         subprocess.run([sys.executable, __file__.replace("service.py", "service_house.py"), str(house),
                         str(chosen.features), str(chosen.trees), str(chosen.depth)], check=True, env=environment(house))
+        if chosen.memory:
+            grown(house, chosen.features, chosen.memory)
+            return
         rates: dict[str, list[float]] = {}
         for name, command, request in contestants(house, chosen.features):
             with served(command, house, request.port):
@@ -75,6 +80,19 @@ def main() -> None:
     base = rates["mlflow models serve, no reasons"]
     for name, figures in rates.items():
         print(f"{name:45s} {'  '.join(f'{f / b:5.1f}x' for f, b in zip(figures, base, strict=True))} of mlflow's")
+
+
+def grown(house: Path, features: int, requests: int) -> None:
+    """What our server holds after 10,000 requests by features, and after all of them."""
+    _, command, request = next(c for c in contestants(house, features) if c[0] == "wellkept, by features, 5 reasons")
+    with served(command, house, request.port) as process:
+        done = 0
+        for part in (10_000, requests - 10_000):
+            asyncio.run(load(request, 8, 0, at_most=part))
+            done += part
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            held = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+            print(f"after {done} requests: {held / 1024:.1f} MiB", flush=True)
 
 
 class Request:
@@ -116,7 +134,7 @@ def contestants(house: Path, features: int) -> Iterator[tuple[str, list[str], Re
 
 
 @contextmanager
-def served(command: list[str], house: Path, port: int) -> Iterator[None]:
+def served(command: list[str], house: Path, port: int) -> Iterator[subprocess.Popen]:
     """The server, from its first answer on, and until it is told to end."""
     with (house / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment(house), stdout=log, stderr=log, start_new_session=True)
@@ -126,7 +144,7 @@ def served(command: list[str], house: Path, port: int) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > until:
                 raise SystemExit((house / "log").read_text()[-3000:])
             time.sleep(0.2)
-        yield
+        yield process
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
@@ -146,15 +164,18 @@ def answers(port: int) -> bool:
     return False
 
 
-async def load(request: Request, connections: int, seconds: float) -> tuple[float, list[float]]:
-    """Requests a second, and each one's milliseconds, after one second that does not count."""
+async def load(
+    request: Request, connections: int, seconds: float, at_most: int = 0
+) -> tuple[float, list[float]]:
+    """Requests a second, and each one's milliseconds, after one second that does not count; or so many requests."""
+    left = itertools.count(at_most, -1)
     times: list[float] = []
     begins = time.perf_counter() + 1
     ends = begins + seconds
 
     async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
-        while (sent := time.perf_counter()) < ends:
+        while (sent := time.perf_counter()) < ends or next(left) > 0:
             writer.write(request.content)
             head = await reader.readuntil(b"\r\n\r\n")
             if b" 200 " not in head.split(b"\r\n")[0]:
@@ -166,7 +187,7 @@ async def load(request: Request, connections: int, seconds: float) -> tuple[floa
         writer.close()
 
     await asyncio.gather(*(one() for _ in range(connections)))
-    return len(times) / seconds, times
+    return len(times) / max(seconds, 1), times
 
 
 def told(name: str, connections: int, measured: tuple[float, list[float]]) -> float:

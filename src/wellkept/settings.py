@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     body_seconds: float = Field(5.0, gt=0, description="how long a client may take to send a body")
     deadline_seconds: float = Field(10.0, gt=0, description="how long an answer may take")
     waiting: int = Field(64, gt=0, description="requests that may wait for the scorer; more are answered 503")
+    audit_sync: bool = Field(False, description="let each line of the audit wait for the disk, as live events do")
     per_minute: int = Field(60_000, gt=0, description="requests a minute of one key, in each worker")
     poll_seconds: float = Field(5.0, gt=0, description="how often the pointers of the models in service are read")
     invocations: str = Field("", description="the target that /invocations scores; not needed where there is one")

@@ -34,7 +34,7 @@ class Guard:
             return
         scope["wellkept.request_id"] = identity = f"{PROCESS}{next(COUNT):08x}"
         began, status = time.perf_counter(), 500
-        self._service.metrics.in_flight.inc()
+        self._service.in_flight += 1
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -56,7 +56,7 @@ class Guard:
             LOG.error("unexpected", extra={"request_id": identity, "error": type(error).__name__})  # noqa: TRY400
             await problem(identity, Refused(500, "unexpected", "something went wrong here"))(scope, receive, told)
         finally:
-            self._service.metrics.in_flight.dec()
+            self._service.in_flight -= 1
             route = getattr(scope.get("route"), "path", "none")
             self._service.metrics.answered(route, status, time.perf_counter() - began)
             LOG.info("answered", extra={"request_id": identity, "route": route, "status": status})

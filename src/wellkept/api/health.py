@@ -38,7 +38,8 @@ async def readyz(request: Request) -> Response:
 @router.get("/metrics", dependencies=OPEN, summary="Figures for Prometheus")
 async def metrics(request: Request) -> Response:
     """Scores by model and band, times, missing features, refusals by rule."""
-    return Response(request.app.state.service.metrics.text(), media_type="text/plain; version=0.0.4")
+    service: Service = request.app.state.service
+    return Response(service.metrics.text(service.in_flight), media_type="text/plain; version=0.0.4")
 
 
 @router.get("/ping", dependencies=OPEN, summary="As MLflow's")

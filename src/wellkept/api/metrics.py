@@ -22,7 +22,7 @@ class Metrics:
         self._missing = Counter("wellkept_features_missing", "features that were not known", ["target"], **own)
         self._asked = Counter("wellkept_features_asked", "features of all rows scored", ["target"], **own)
         self._refusals = Counter("wellkept_refusals", "requests refused, by code and rule", ["code", "rule"], **own)
-        self.in_flight = Gauge("wellkept_in_flight", "requests that are being answered", **own)
+        self._in_flight = Gauge("wellkept_in_flight", "requests that are being answered", **own)
         self._scored_at = Gauge("wellkept_last_score_timestamp_seconds", "when one was last stated", ["target"], **own)
         self._in_service = Gauge("wellkept_model_in_service", "1 for what serves", ["target", "model"], **own)
 
@@ -50,6 +50,7 @@ class Metrics:
         for target, version in versions.items():
             self._in_service.labels(target, version).set(1)
 
-    def text(self) -> bytes:
+    def text(self, in_flight: int) -> bytes:
         """In Prometheus' format."""
+        self._in_flight.set(in_flight)
         return generate_latest(self.registry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -27,6 +28,7 @@ from wellkept.snapshots import open_snapshot
 from wellkept.store import Entry, Keys, Recorder, live_events, open_database, pepper_of
 
 Result = TypeVar("Result")
+AT_ONCE = 0.002  # seconds that the event loop may be held up
 PURPOSE = "wellkept-purpose"
 
 
@@ -39,13 +41,14 @@ class Service:
         self.settings, self.clock = settings, clock
         pepper = pepper_of(settings.database, settings.pepper.get_secret_value() if settings.pepper else None)
         self.engine = open_database(settings.database)
-        self.keys, self.recorder = Keys(self.engine, pepper), Recorder(self.engine, pepper, clock)
+        self.keys, self.recorder = Keys(self.engine, pepper), Recorder(
+            self.engine, pepper, clock, always_sync=settings.audit_sync)
         self.handles, self._pepper = Handles(hashlib.sha256(pepper).digest()), pepper
         self.metrics, self.rates, self.tries = Metrics(), Rates(settings.per_minute), Tries()
         self.models = InService(settings.models, try_out)
         self.vocabulary = Vocabulary([])
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
-        self._waiting = 0
+        self._waiting = self._recording = self.in_flight = 0
         self._snapshot: tuple[str, Snapshot] | None = None
 
     def refresh(self) -> None:
@@ -61,10 +64,15 @@ class Service:
             await asyncio.sleep(self.settings.poll_seconds)
             await asyncio.to_thread(self.refresh)
 
-    async def in_turn(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """Run it in the scorer's thread; 503 when too many wait already."""
-        if self._waiting >= self.settings.waiting:
+    async def in_turn(self, work: Callable[..., Result], *arguments: Any, seconds: float = math.inf) -> Result:
+        """Run it in the scorer's thread; 503 when too many wait already.
+
+        What takes so few `seconds` of CPU that handing it over would take as long runs at once.
+        """
+        if max(self._waiting, self._recording) >= self.settings.waiting:
             raise Refused(503, "overloaded", "too many requests wait; try again", headers={"retry-after": "1"})
+        if seconds <= AT_ONCE:
+            return work(*arguments)
         self._waiting += 1
         future = self._executor.submit(work, *arguments)
         future.add_done_callback(self._done)
@@ -79,7 +87,11 @@ class Service:
         """Write the audit's line, with the rows that it is about; without it there is no answer."""
         key = request.state.key
         entry = Entry(f"{key.name}/{key.id}", action, request_id(request), patients, models, purpose(request))
-        await asyncio.wrap_future(self.recorder.record(entry, rows))
+        self._recording += 1
+        try:
+            await asyncio.wrap_future(self.recorder.record(entry, rows))
+        finally:
+            self._recording -= 1
 
     def known_as(self, patient: str) -> str:
         """What the audit calls a patient: a handle as it is, a client's own name by its keyed digest."""

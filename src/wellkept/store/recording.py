@@ -23,9 +23,9 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from wellkept.errors import StoreFailed
-from wellkept.store.database import failed, reading
+from wellkept.store.database import failed, reading, without_sync
 from wellkept.store.keys import micros
-from wellkept.store.tables import AUDIT
+from wellkept.store.tables import AUDIT, LIVE_EVENTS
 
 TOGETHER = 256
 COVERED = ("chain", "number", "at", "who", "action", "patients", "models", "why", "request", "previous")
@@ -51,17 +51,23 @@ class _Waiting:
 
 
 class Recorder:
-    """Writes for one process, in one thread; `clock` says when."""
+    """Writes for one process, in one thread; `clock` says when.
 
-    def __init__(self, engine: Engine, pepper: bytes, clock: Callable[[], datetime]) -> None:
-        self._engine, self._pepper, self._clock = engine, pepper, clock
+    What keeps live events is on the disk when its future ends. A line about a read, and the scores that it is about,
+    are so only with `always_sync`; without it they outlive the process, and a power cut may take the last of them.
+    """
+
+    def __init__(
+        self, engine: Engine, pepper: bytes, clock: Callable[[], datetime], *, always_sync: bool = False
+    ) -> None:
+        self._engine, self._pepper, self._clock, self._always_sync = engine, pepper, clock, always_sync
         self._chain, self._number, self._previous = secrets.token_hex(16), 0, ""
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
         self._thread.start()
 
     def record(self, entry: Entry, rows: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]] = ()) -> Future:
-        """Write the line and what it is about; the future ends when both are on disk, or raises.
+        """Write the line and what it is about; the future ends when both are committed, or raises.
 
         Its exception is StoreFailed, or IntegrityError where a row of this key was there already.
         """
@@ -103,6 +109,8 @@ class Recorder:
             waiting.done.set_result(None)
 
     def _insert(self, connection: Connection, group: list[_Waiting]) -> None:
+        if not self._always_sync and not any(table is LIVE_EVENTS for w in group for table, _ in w.rows):
+            without_sync(connection)  # a sync takes longer than all else that a score does together
         lines = []
         for waiting in group:
             for table, rows in waiting.rows:
