@@ -1,4 +1,4 @@
-"""A system that changes is judged by its monitoring; what monitoring does is in tests/integration/test_monitoring.py."""
+"""A system that changes is judged by its monitoring; what that does is in tests/integration/test_monitoring.py."""
 
 from __future__ import annotations
 
