@@ -103,9 +103,10 @@ def fit_uncertainty(
     order = np.argsort(margins.mean(axis=1), kind="stable")
     groups = np.array_split(order, min(KNOTS, len(order)))
     mean, spread = margins.mean(axis=1), jackknife(margins)
-    knots, usual = (tuple(float(values[rows].mean()) for rows in groups) for values in (mean, spread))
-    covariance = _sandwich(label, margin, subject, line)
-    return Uncertainty(knots, usual, covariance[0, 0], covariance[0, 1], covariance[1, 1])
+    knots, usual = (np.array([values[rows].mean() for rows in groups]) for values in (mean, spread))
+    knots = np.maximum.accumulate(knots)  # means of equal numbers differ in the last bit by how many there are
+    (slope, both), (_, intercept) = _sandwich(label, margin, subject, line)
+    return Uncertainty(tuple(knots.tolist()), tuple(usual.tolist()), slope, both, intercept)
 
 
 def _sandwich(label: np.ndarray, margin: np.ndarray, subject: np.ndarray, line: tuple[float, float]) -> np.ndarray:
