@@ -33,6 +33,8 @@ def read_booster(booster: xgboost.Booster) -> tuple[list[dict], np.float32]:
     trees = forest["model"]["trees"]
     if int(shape["num_class"]) > 1 or int(shape.get("num_target", 1)) > 1 or not trees:
         raise Misfit("a booster that has no tree, or more than one margin")
+    if any(weight != 1 for weight in forest["model"].get("weight_drop", ())):  # DART is a `gbtree` since XGBoost 3.4
+        raise Misfit("trees that count by weights (DART)")
     if any(any(tree["split_type"]) for tree in trees):
         raise Misfit("a tree that splits by categories")
     if max(max(tree["split_indices"]) for tree in trees) >= int(shape["num_feature"]):
@@ -41,5 +43,5 @@ def read_booster(booster: xgboost.Booster) -> tuple[list[dict], np.float32]:
 
 
 def _base_margin(score: np.float32, objective: str) -> np.float32:
-    """The float32 that C's logf gives XGBoost, which numpy's own float32 logarithm misses by a bit now and then."""
+    """As XGBoost has it, but for the last bit now and then: its C library's logf is not ours."""
     return np.float32(-np.log(float(1 / score - 1))) if objective in OF_PROBABILITY else score

@@ -41,8 +41,8 @@ class BoostedTrees:
     """XGBoost boosters; contributions are its exact TreeSHAP values (path-dependent; Lundberg et al. 2020).
 
     What they start from is linear, so its own exact contribution is how far it lies from its mean. `explained` looks
-    contributions up in tables (docs/explaining.md) and gives the bits of `margins`, which asks XGBoost; where boosters
-    do not fit into tables or there is no numba, XGBoost is asked for both.
+    contributions up in tables (docs/explaining.md) and gives the margins of `margins`, which asks XGBoost; where
+    boosters do not fit into tables or there is no numba, XGBoost is asked for both.
     """
 
     members: tuple[xgboost.Booster, ...]

@@ -104,9 +104,9 @@ def fit_uncertainty(
     groups = np.array_split(order, min(KNOTS, len(order)))
     mean, spread = margins.mean(axis=1), jackknife(margins)
     knots, usual = (np.array([values[rows].mean() for rows in groups]) for values in (mean, spread))
-    knots = np.maximum.accumulate(knots)  # means of equal numbers differ in the last bit by how many there are
-    (slope, both), (_, intercept) = _sandwich(label, margin, subject, line)
-    return Uncertainty(tuple(knots.tolist()), tuple(usual.tolist()), slope, both, intercept)
+    knots = np.maximum.accumulate(knots)  # means of equal margins differ in their last bit
+    covariance = _sandwich(label, margin, subject, line)
+    return Uncertainty(tuple(knots.tolist()), tuple(usual.tolist()), *covariance[np.triu_indices(2)].tolist())
 
 
 def _sandwich(label: np.ndarray, margin: np.ndarray, subject: np.ndarray, line: tuple[float, float]) -> np.ndarray:

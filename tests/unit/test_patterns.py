@@ -35,7 +35,8 @@ def bags(draw: st.DrawFn) -> tuple[BoostedTrees, np.ndarray]:
     """A bag of boosters with made-up trees, and rows."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     depth, trees, members = draw(st.integers(0, LARGEST)), draw(st.integers(1, 6)), draw(st.integers(1, 3))
-    base, objective = draw(st.floats(0.01, 0.99)), draw(st.sampled_from(["binary:logistic", "reg:squarederror"]))
+    base = draw(st.one_of(st.just(0.5), st.floats(0.01, 0.99)))
+    objective = draw(st.sampled_from(["binary:logistic", "reg:squarederror"]))
     nobody = draw(st.sampled_from([0.0, 0.3]))
     boosters = [
         booster_of([made_up_tree(random, depth, nobody=nobody) for _ in range(trees)], base_score=base,
@@ -51,14 +52,23 @@ def tolerance(margins: np.ndarray) -> float:
 
 @settings(max_examples=60, deadline=None)
 @given(bags())
-def test_contributions_are_those_of_xgboost_and_margins_have_its_bits(made: tuple[BoostedTrees, np.ndarray]):
+def test_contributions_and_margins_are_those_of_xgboost(made: tuple[BoostedTrees, np.ndarray]):
     trees, X = made
     told, margins = trees.explained(X, ALL), trees.margins(X)
     expected, _ = mean_and_agreement(trees.member_contributions(X), ALL)
     assert trees.program is not None
-    np.testing.assert_array_equal(told.margins, margins)
+    np.testing.assert_allclose(told.margins, margins, rtol=0, atol=tolerance(margins) / 10)
     np.testing.assert_allclose(told.contributions, expected, rtol=0, atol=tolerance(margins))
     np.testing.assert_allclose(told.contributions.sum(axis=1), margins.mean(axis=1), rtol=0, atol=tolerance(margins))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, LARGEST))
+def test_margins_have_the_bits_of_xgboost_where_boosting_starts_from_a_half(seed: int, depth: int):
+    random = np.random.default_rng(seed)
+    trees = BoostedTrees((booster_of([made_up_tree(random, depth) for _ in range(20)]),))
+    X = made_up_rows(random, ROWS)
+    np.testing.assert_array_equal(trees.explained(X, ALL).margins, trees.margins(X))
 
 
 @settings(max_examples=40, deadline=None)
@@ -190,7 +200,7 @@ def by_categories() -> xgboost.Booster:
 UNFIT = {
     "deeper": lambda: learned(max_depth=LARGEST + 1, min_child_weight=0),
     "categories": by_categories,
-    "dart": lambda: learned(booster="dart"),
+    "dart": lambda: learned(booster="dart", rate_drop=0.9),
     "counts": lambda: learned("count:poisson"),
     "classes": lambda: learned("multi:softmax", num_class=3),
 }
@@ -268,7 +278,8 @@ def doubled(folder: Path) -> bool:
     return any(folder.rglob("*.nbc"))
 
 
-def test_what_is_compiled_is_kept_and_a_damaged_file_is_no_obstacle(tmp_path: Path):
+def test_what_is_compiled_is_kept_and_a_damaged_file_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("numba.config.CACHE_DIR", "")
     assert doubled(tmp_path)
     for file in tmp_path.rglob("*.nbc"):
         file.write_bytes(file.read_bytes()[:100])
@@ -277,6 +288,7 @@ def test_what_is_compiled_is_kept_and_a_damaged_file_is_no_obstacle(tmp_path: Pa
 
 def test_where_no_folder_can_be_written_it_is_compiled_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "__pycache__").write_text("no folder")
+    monkeypatch.setattr("numba.config.CACHE_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
     assert not doubled(tmp_path)
 
