@@ -37,8 +37,8 @@ def client(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[C
         yield made
 
 
-def wait_at(client: Client, event: str, as_of: str) -> str:
-    """What is told of one wait at `event`, 90 days of which count, at another moment."""
+def sentences_at(client: Client, event: str, as_of: str) -> list[str]:
+    """What is told at a moment of one wait at `event`, which counts for 90 days."""
     events = [DONE, {"code": "VISIT//DONE", "time": event}, {"code": "VISIT//WAIT", "time": event, "number": 33.0}]
     body: dict[str, Any] = {"patients": [{"patient": "a", "events": events, "as_of": as_of}], "top": 20}
     answer = client.post("/v1/score", {**body, "targets": ["detractor_risk"]})
