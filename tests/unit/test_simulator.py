@@ -250,7 +250,7 @@ def test_the_product_never_reads_what_only_the_simulator_knows() -> None:
     package = Path(wellkept.__file__).parent
     read_by = [
         path for path in package.rglob("*") if path.suffix in {".py", ".toml"}
-        and path.relative_to(package).parts[0] not in {"simulator", "judging.py", "ceiling.py"}
+        and path.relative_to(package).parts[0] not in {"simulator", "judging.py", "judging_drift.py", "ceiling.py"}
         and re.search(r"\btruth\b", path.read_text(encoding="utf-8"))
     ]  # fmt: skip
     assert read_by == []
@@ -284,3 +284,11 @@ def test_arguments_that_make_no_sense_are_refused(tmp_path: Path, wrong: dict, s
     with pytest.raises(InputRefused, match=says):
         simulate(tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_world_that_changes_writes_down_what_changes_and_one_that_does_not_has_no_such_file(tmp_path: Path) -> None:
+    simulate(tmp_path, patients=30, drift=["unit-error"])
+    told = json.loads((tmp_path / "truth" / "drift.json").read_text())
+    assert told == {"drift": ["unit-error"], "from": "2024-07-02T03:00:00Z", "site_of_unit_error": "site-03"}
+    simulate(tmp_path, patients=30)
+    assert not (tmp_path / "truth" / "drift.json").exists()

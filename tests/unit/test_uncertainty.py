@@ -121,3 +121,12 @@ def test_another_interval_than_when_it_was_written_is_refused(tmp_path: Path):
     with pytest.raises(BundleRefused) as refused:
         load_bundle(folder)
     assert refused.value.code == "golden_rows"
+
+
+def test_a_model_that_states_few_different_margins_has_knots_that_can_be_read_back():
+    margins = np.full((997, 5), 0.7)  # means over 50 and over 49 of them differ in the last bit
+    margin = np.linspace(-2, 2, 997)
+    label = np.arange(997) % 3 == 0
+    made = fit_uncertainty(margins, label=label, margin=margin, subject=np.arange(997), line=(1.0, 0.0))
+    assert (np.diff(made.knots) >= 0).all()
+    assert Uncertainty.from_json(json.loads(json.dumps(made.to_json()))) == made

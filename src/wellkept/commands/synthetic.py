@@ -46,13 +46,15 @@ def _judge(chosen: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from wellkept.judging import TRUTH, judge_system, lines_of
+    from wellkept.judging_drift import drift_of, judge_drift
     from wellkept.progress import Narrator
     from wellkept.settings import load_settings
     from wellkept.spec import load_spec
 
     settings = load_settings()
     specs = [load_spec(path) for path in chosen.spec or [settings.models / f"{target}.toml" for target in TRUTH]]
-    goals = judge_system(chosen.system, specs, settings, say=Narrator())
+    judge = judge_drift if drift_of(chosen.system) else judge_system
+    goals = judge(chosen.system, specs, settings, say=Narrator())
     show({"goals": [asdict(goal) for goal in goals]}, "\n".join(lines_of(goals)), as_json=chosen.json)
     return 0 if all(goal.holds for goal in goals) else 1
 

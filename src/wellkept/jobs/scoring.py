@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wellkept.bundles import Bundle, champions, load_bundle
@@ -33,6 +34,7 @@ from wellkept.settings import Settings
 from wellkept.snapshots import together
 
 CHUNK = 50_000
+KEY = ("target", "subject_id", "encounter_id")  # of one moment
 SITE_UNITS = "site_units"
 
 
@@ -60,7 +62,6 @@ class _Written:
     """One model's share of a night: rows by part, in the order of the files' row groups, with the site of each."""
 
     sites: list[np.ndarray]
-    reasons_each: list[int]
     names: dict[str, int]
     held: dict[str, str]
 
@@ -119,7 +120,7 @@ def _write_scores(
             if points.num_rows == 0:
                 raise NotEnoughData("nobody_to_score", f"{bundle.target}: nobody is to be scored as of {as_of}; "
                                     f"the journeys end on {snapshot.observed_until:%Y-%m-%d}")  # fmt: skip
-            profiles, census, told = [], census_of(bundle), _Written([], [], {}, {})
+            profiles, census, told = [], census_of(bundle), _Written([], {}, {})
             for part in narrate.track(_parts(snapshot, points), bundle.target):
                 features = _features(bundle, snapshot, part, limits)
                 risk, why, _ = score(bundle, part, features)
@@ -127,7 +128,6 @@ def _write_scores(
                 if why.num_rows:
                     reasons.write_table(why)
                 profiles.append((part.num_rows, bundle.encoder.profile(features)))
-                told.reasons_each.append(why.num_rows // part.num_rows)
                 told.sites.append(_counted(census, told.names, snapshot, bundle, part, features))
             hold_if_odd(bundle, profiles, accept)
             told.held.update(blocked_sites(units(snapshot, bundle, census, as_of)))
@@ -160,21 +160,35 @@ def _left(written: dict[str, _Written], folder: Path, narrate: Narrator, accept:
         text = f"numbers of every site changed their size; look at it, then --accept {SITE_UNITS} scores all the same"
         raise InputHeld(SITE_UNITS, text, breaches)
     masks = [part for parts in keep.values() for part in parts]
-    times = [n for told in written.values() for n in told.reasons_each]
-    _filter(folder / "scores.parquet", SCORES.schema, masks)
-    _filter(folder / "reasons.parquet", REASONS.schema,
-            [np.repeat(mask, n) for mask, n in zip(masks, times, strict=True) if n])  # fmt: skip
+    left_out = _keys_left_out(folder / "scores.parquet", masks)
+    _filter(folder / "scores.parquet", SCORES.schema, left_out)
+    _filter(folder / "reasons.parquet", REASONS.schema, left_out)
     return {target: int(sum(part.sum() for part in parts)) for target, parts in keep.items()}
 
 
-def _filter(path: Path, schema: pa.Schema, masks: list[np.ndarray]) -> None:
-    """Write a file again without the rows that a mask leaves out, one row group at a time."""
+def _keys_left_out(scores: Path, kept: list[np.ndarray]) -> pa.Array:
+    """The keys of the rows that no mask keeps; a row group was written for each part, in order."""
+    with pq.ParquetFile(scores) as file:
+        groups = [file.read_row_group(i, columns=list(KEY)).filter(pa.array(~mask)) for i, mask in enumerate(kept)]
+    return pa.concat_arrays([_keys(group) for group in groups])
+
+
+def _filter(path: Path, schema: pa.Schema, left_out: pa.Array) -> None:
+    """Write a file again without the rows of these keys, one row group at a time; a patient may have any reasons."""
     whole = path.rename(path.with_suffix(".whole"))
     with pq.ParquetFile(whole) as file, _writer(path, schema) as writer:
-        for i, mask in enumerate(masks):
-            if mask.any():
-                writer.write_table(file.read_row_group(i).filter(pa.array(mask)))
+        for i in range(file.num_row_groups):
+            table = file.read_row_group(i)
+            stays = pc.invert(pc.is_in(_keys(table), left_out))
+            if pc.any(stays).as_py():
+                writer.write_table(table.filter(stays))
     whole.unlink()
+
+
+def _keys(table: pa.Table) -> pa.Array:
+    """Whose risk a row is about: KEY as one text, shape (n,)."""
+    columns = [pc.fill_null(table[name].cast(pa.string()), "") for name in KEY]
+    return pc.binary_join_element_wise(*columns, "\x1f").combine_chunks()
 
 
 def _parts(snapshot: Snapshot, points: pa.Table) -> list[pa.Table]:

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from wellkept.errors import InputRefused
+from wellkept.simulator.access_tables import UNIT_ERROR_SITE
 from wellkept.simulator.delivery import Delivery
-from wellkept.simulator.drifting import DRIFTS
+from wellkept.simulator.drifting import DRIFTS, FROM_DAY
 from wellkept.simulator.export import write_export
 from wellkept.simulator.hospital import open_hospital
 from wellkept.simulator.lives import RUN_OUT_DAYS, live
@@ -82,7 +83,14 @@ def simulate(
     visits = live(rng, drifting, people, clinics, until=days + RUN_OUT_DAYS)
     hospital = open_hospital(rng, drifting, people, visits, export_day=days, first_day=first_day)
     honest = Delivery(hospital_tables(rng, hospital, follow_up=follow_up), mappings(), hospital, rng)
-    write_export(out, set_traps(honest, traps), true_tables(hospital))
+    write_export(out, set_traps(honest, traps), true_tables(hospital), _drift(drifting, first_day))
+
+
+def _drift(world: World, first_day: np.datetime64) -> dict:
+    """What changes, from when on, and at which site a unit does; empty where nothing does."""
+    changes_at = first_day + np.timedelta64(round(FROM_DAY * 86_400), "s")
+    site = f"site-{UNIT_ERROR_SITE + 1:02d}"
+    return {"drift": list(world.drift), "from": f"{changes_at}Z", "site_of_unit_error": site} if world.drift else {}
 
 
 def _first_day(start: str) -> np.datetime64:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,12 +16,14 @@ from wellkept.simulator import truth
 from wellkept.simulator.delivery import Delivery
 from wellkept.simulator.hospital import Tables
 
-MANIFEST, TRUTH = "manifest.json", "truth"
+MANIFEST, TRUTH, DRIFT = "manifest.json", "truth", "drift.json"
 NOTE = "Made by wellkept.simulator: no real patient, clinician or hospital is in these files."
 
 
-def write_export(out: Path, delivery: Delivery, true: Tables) -> None:
+def write_export(out: Path, delivery: Delivery, true: Tables, drift: Mapping[str, Any] | None = None) -> None:
     """Write every table that has rows, and last the manifest: while it is absent the export is not whole.
+
+    A world that changes says so in `truth/drift.json`.
 
     Raises
     ------
@@ -29,6 +33,8 @@ def write_export(out: Path, delivery: Delivery, true: Tables) -> None:
     _clear(out)
     for name, table in true.items():
         _write(out / TRUTH / f"{name}.parquet", table)
+    if drift:
+        (out / TRUTH / DRIFT).write_text(json.dumps(drift, indent=2) + "\n", encoding="utf-8")
     files = {}
     for name, table in delivery.tables.items():
         if table.num_rows:
@@ -52,7 +58,7 @@ def _clear(out: Path) -> None:
         message = f"{out} holds files that no simulator wrote; name a new or an empty folder"
         raise InputRefused("not_synthetic", message)
     tables = [f"{name}.{kind}" for name in hospital.NAMES for kind in ("parquet", "toml")]
-    for name in (MANIFEST, *tables, *(f"{TRUTH}/{name}.parquet" for name in truth.NAMES)):
+    for name in (MANIFEST, *tables, *(f"{TRUTH}/{name}.parquet" for name in truth.NAMES), f"{TRUTH}/{DRIFT}"):
         (out / name).unlink(missing_ok=True)
 
 
