@@ -16,6 +16,7 @@ import pytest
 from wellkept.__main__ import main
 from wellkept.bundles import load_bundle, write_bundle
 from wellkept.commands.nightly import SOMETHING_TO_DO
+from wellkept.contracts import RECOMMENDATIONS
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 from wellkept.simulator.worlds import World
@@ -90,6 +91,33 @@ def test_a_site_with_another_unit_is_not_scored_and_the_others_are_as_they_would
     manifest = json.loads((Path(facts["folder"]) / "manifest.json").read_text())
     assert "another unit" in manifest["sites"]["held"]["detractor_risk"][SITE]
     assert manifest["rows"]["detractor_risk"] == scores.num_rows == manifest["files"]["scores.parquet"]["rows"]
+
+
+def test_steps_are_recommended_to_those_who_were_published_and_to_nobody_of_a_held_site(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    night = ["score", "--journeys", "journeys", "--as-of", AFTER, "--out", "steps_of"]
+    scored = _read(said(capsys, *night)[1], "scores")
+    code, facts = said(capsys, "recommend", "--journeys", "journeys", "--scores", "steps_of", "--minutes", "200",
+                       "--out", "steps")
+    steps = RECOMMENDATIONS.check(pq.read_table(facts["file"]))
+    assert (code, facts["candidates"]) == (0, pc.count_distinct(scored["subject_id"]).as_py())
+    assert 0 < steps.num_rows == facts["rows"]
+    assert pc.all(pc.is_in(steps["subject_id"], scored["subject_id"].combine_chunks())).as_py()
+    assert 0 < facts["used"]["staff minutes"] <= 200
+    assert main(["recommend", "--journeys", "journeys", "--scores", "steps_of", "--minutes", "60", "--out", "s"]) == 0
+    assert "evidence: assumed" in capsys.readouterr().out
+
+
+def test_a_run_that_is_not_what_was_published_is_not_gone_by(here: Path, capsys: pytest.CaptureFixture) -> None:
+    asked = ["recommend", "--journeys", "journeys", "--scores", "broken", "--minutes", "60", "--out", "s"]
+    code, complaint = said(capsys, *asked)
+    assert (code, complaint["code"]) == (2, "no_run")
+    folder = Path(said(capsys, "score", "--journeys", "journeys", "--as-of", AFTER, "--out", "broken")[1]["folder"])
+    scores = (folder / "scores.parquet").read_bytes()
+    (folder / "scores.parquet").write_bytes(scores[:-9] + b"x" + scores[-8:])
+    code, complaint = said(capsys, *asked)
+    assert (code, complaint["code"]) == (2, "damaged_run")
 
 
 def test_a_model_without_a_sketch_says_so_and_goes_by_its_labels(house, monkeypatch, capsys) -> None:

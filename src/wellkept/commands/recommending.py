@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from wellkept.commands import show, verb
-from wellkept.commands.nightly import moment
 
 
 def add(verbs: Any) -> None:
     """recommend."""
     recommend = verb(verbs, "recommend", _recommend, "for whom which step, within the staff's minutes")
     recommend.add_argument("--journeys", type=Path, required=True, metavar="DIR")
-    recommend.add_argument("--as-of", type=moment, required=True, metavar="TIME", help="2026-01-31T02:00:00Z")
+    recommend.add_argument("--scores", type=Path, required=True, metavar="DIR", help="what `wellkept score` published")
     recommend.add_argument("--minutes", type=float, required=True, metavar="N", help="of all staff, today")
     recommend.add_argument("--texts", type=float, default=0.0, metavar="N", help="that machines may send")
     recommend.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -28,8 +27,8 @@ def _recommend(chosen: argparse.Namespace) -> None:
 
     settings = load_settings()
     snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
-    found = jobs.recommend(snapshot, jobs.bundles_in_service(settings), chosen.as_of,
-                           Budget(chosen.minutes, chosen.texts))
+    as_of, scores = jobs.latest_scores(chosen.scores)
+    found = jobs.recommend(snapshot, scores, as_of, Budget(chosen.minutes, chosen.texts))
     path = jobs.write_recommendations(found, chosen.out)
     facts = {"file": str(path), "rows": found.table.num_rows, "candidates": found.candidates,
              "prices": dict(found.allocation.prices), "used": dict(found.allocation.used), "gap": found.allocation.gap}

@@ -71,6 +71,30 @@ class _Written:
         return [~np.isin(part, out) for part in self.sites]
 
 
+def latest_scores(out: Path) -> tuple[datetime, pa.Table]:
+    """The moment and the risks of the newest published run, verified; sites that were held are not in it.
+
+    Raises
+    ------
+    InputRefused
+        `no_run`: nothing was published there. `damaged_run`: it is not what was written.
+    """
+    pointer = out / "latest"
+    if not pointer.is_file():
+        raise InputRefused("no_run", f"{out} holds no published scores: run `wellkept score` first")
+    folder = out / Path(pointer.read_text(encoding="utf-8").strip()).name
+    damaged = InputRefused("damaged_run", f"{folder} is not what was published: score again with --again")
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        as_of, digest = datetime.fromisoformat(manifest["as_of"]), manifest["files"]["scores.parquet"]["sha256"]
+        found = digest_of(folder / "scores.parquet")
+    except (OSError, ValueError, KeyError) as error:
+        raise damaged from error
+    if found != digest:
+        raise damaged
+    return as_of, pq.read_table(folder / "scores.parquet")
+
+
 def score_population(
     snapshot: Snapshot, bundles: list[Bundle], as_of: datetime, out: Path, *, narrate: Narrator,
     accept: frozenset[str] = frozenset(), again: str = "", settings: Settings | None = None,
