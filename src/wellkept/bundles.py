@@ -19,7 +19,6 @@ or change predictions in silence. Anything that is not exactly what was written 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,9 +41,7 @@ from wellkept.topics import topic_of
 from wellkept.uncertainty import Uncertainty
 
 ADDITIVE = 1e-5  # of a margin: contributions are float32
-LONGEST_POINTER = 100
 CONTRACT = ("encoder.json", "spec.json")  # a model means nothing with another's features
-VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class Stated(NamedTuple):
@@ -212,29 +209,6 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleRefused("golden_rows", f"{shown(folder)} does not give the risks that it gave when it was written")
     _check_explained(bundle, rows, folder)
     return bundle
-
-
-def champion_of(models: Path, target: str) -> Path:
-    """The folder of the bundle in service.
-
-    Raises
-    ------
-    BundleRefused
-        None is in service (`no_champion`), or the pointer does not name a version (`pointer`).
-    """
-    pointer = models / target / "champion"
-    if not pointer.is_file():
-        raise BundleRefused("no_champion", f"{shown(pointer.parent)} has no champion: `wellkept train`, then `promote`")
-    with pointer.open("rb") as stream:
-        version = stream.read(LONGEST_POINTER).decode("ascii", "replace").strip()
-    if not VERSION.fullmatch(version):
-        raise BundleRefused("pointer", f"{shown(pointer)} does not name a version: promote one")
-    return models / target / version
-
-
-def champions(models: Path) -> dict[str, Path]:
-    """Every target that has a bundle in service."""
-    return {p.parent.name: champion_of(models, p.parent.name) for p in sorted(models.glob("*/champion"))}
 
 
 def _bundle(model: Mapping, files: Mapping[str, bytes], version: str) -> Bundle:

@@ -10,11 +10,12 @@ import pytest
 
 from tests.bundling import bundle, registered
 from wellkept import jobs
-from wellkept.bundles import champion_of, load_bundle
+from wellkept.bundles import load_bundle
 from wellkept.decisions import Decision, decisions, record
 from wellkept.errors import BundleRefused, Busy, GateClosed
 from wellkept.files import sole_writer
 from wellkept.gates import Gate
+from wellkept.pointers import champion_of
 from wellkept.settings import Settings
 
 TARGET = "detractor_risk"

@@ -15,10 +15,11 @@ import pytest
 
 from tests.bundling import bundle, candidate, registered, values
 from wellkept import registry
-from wellkept.bundles import Bundle, champion_of, load_bundle, write_bundle
+from wellkept.bundles import Bundle, load_bundle, write_bundle
 from wellkept.candidates import Child
 from wellkept.errors import BundleRefused
 from wellkept.gates import Gate
+from wellkept.pointers import champion_of
 
 TARGET = "detractor_risk"
 DATA = {"training": "a" * 64, "evaluation": "b" * 64}

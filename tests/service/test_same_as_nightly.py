@@ -14,10 +14,11 @@ import pytest
 
 from tests.conftest import batch_of, events_table
 from tests.serving import Client, house, put_into_service, serving
-from wellkept.bundles import champion_of, load_bundle
+from wellkept.bundles import load_bundle
 from wellkept.catalogue import families
 from wellkept.jobs import land, read_batch, score_population
 from wellkept.journeys import Journeys, Snapshot
+from wellkept.pointers import champion_of
 from wellkept.progress import Narrator
 from wellkept.settings import Settings
 from wellkept.simulator import simulate

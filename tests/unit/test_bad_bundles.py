@@ -17,8 +17,9 @@ import xgboost
 
 from tests.bundling import bundle, rehash, values
 from wellkept import bundle_files, bundles
-from wellkept.bundles import Bundle, champion_of, load_bundle, write_bundle
+from wellkept.bundles import Bundle, load_bundle, write_bundle
 from wellkept.errors import BundleRefused
+from wellkept.pointers import champion_of
 
 CORPUS = {"m_bitflip_ubj", "m_bitflip_json", "m_truncated", "m_pickle", "m_loader", "m_skops", "m_extra_file",
           "m_symlink", "m_signature", "m_features", "m_vocab", "m_golden", "m_nan", "m_version", "m_old", "m_huge",

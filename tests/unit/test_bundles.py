@@ -13,8 +13,9 @@ import pytest
 
 from tests.bundling import ROWS, bundle, points, values
 from wellkept import bundle_files
-from wellkept.bundles import GOLDEN_ROWS, champion_of, champions, load_bundle, write_bundle
+from wellkept.bundles import GOLDEN_ROWS, load_bundle, write_bundle
 from wellkept.errors import BundleRefused
+from wellkept.pointers import champion_of, champions
 from wellkept.scoring import score
 
 SCORE_WITHOUT = """

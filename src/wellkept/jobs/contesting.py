@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from wellkept.bundles import Bundle, champion_of, load_bundle
+from wellkept.bundles import Bundle, load_bundle
 from wellkept.calibrating import sigmoid
 from wellkept.evaluating import breakdown, plain_of
 from wellkept.examples import Examples
@@ -17,6 +17,7 @@ from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, margins_of, modes_of, recalibrated
 from wellkept.performance import metrics
+from wellkept.pointers import champion_of
 from wellkept.prose import Prose, missing
 from wellkept.training import Trained
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from wellkept import registry
-from wellkept.bundles import champion_of
 from wellkept.decisions import Decision, decisions, last_moved, record, served_before
 from wellkept.errors import BundleRefused, GateClosed
 from wellkept.files import remove_unfinished, sole_writer
+from wellkept.pointers import champion_of
 from wellkept.settings import Settings
 
 NOBODY = "a model goes into service when a person has signed for it: --approve NAME"

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wellkept.bundles import Bundle, champions, load_bundle
+from wellkept.bundles import Bundle, load_bundle
 from wellkept.contracts import POINTS, REASONS, SCORES
 from wellkept.errors import Breach, BundleRefused, InputHeld, InputRefused, NotEnoughData
 from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
@@ -28,6 +28,7 @@ from wellkept.journeys import Snapshot
 from wellkept.labelling import scoring_points
 from wellkept.monitoring.census import Census
 from wellkept.monitoring.findings import blocked_sites
+from wellkept.pointers import champions
 from wellkept.progress import Narrator
 from wellkept.scoring import hold_if_odd, score
 from wellkept.settings import Settings

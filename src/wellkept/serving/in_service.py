@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from wellkept.bundles import Bundle, champion_of, load_bundle
+from wellkept.bundles import Bundle, load_bundle
 from wellkept.contracts import POINTS, TIME
 from wellkept.errors import BundleRefused
 from wellkept.history import FeatureQuery, PreparedFeatures
 from wellkept.labelling import conditions_of, holding, scoring_sql
+from wellkept.pointers import champion_of
 from wellkept.serving.quick import Quick
 
 PROBE_SECONDS = 120
