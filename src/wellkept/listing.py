@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -18,7 +19,6 @@ METRICS = {
     "calibration_slope": "slope", "observed_expected": "O/E", "recall_at_capacity": "recall in top 10 %",
 }  # fmt: skip
 
-FIRST_STEPS = 10
 ACROSS = 3  # contestants beside each other: more do not fit a terminal
 DISAGREE = (0.9, 1.1)  # two mean risks of the same patients whose ratio lies outside
 
@@ -94,15 +94,17 @@ def version_lines(facts: Mapping) -> list[str]:
 
 
 def recommendation_lines(found: Recommended) -> list[str]:
-    """The first steps of the list with the fact that each answers, and what one more hour would be worth."""
+    """Each step that was recommended, to how many, for which fact, and to whom first; what an hour would be worth."""
     table, used = found.table, found.allocation.used
     spent = f"{used['staff minutes']:.0f} minutes of staff, {used['texts']:.0f} texts"
     lines = [f"{table.num_rows} steps for {found.candidates} patients: {spent}; what is owed costs no budget"]
-    for row in table.slice(0, FIRST_STEPS).to_pylist():
-        lines.append(f"  {row['rank']:3}. patient {row['subject_id']}: {row['title']} ({row['roles']}, "
-                     f"{row['minutes']:.0f} min, by {row['due_at']:%Y-%m-%d %H:%M})")  # fmt: skip
-        lines.append(f"       because {row['because']}; evidence: {row['grade']}")
-        lines += [f"       or: {row['others']}"] if row["others"] else []
+    times = Counter(table["intervention"].to_pylist())
+    first = {row["intervention"]: row for row in reversed(table.to_pylist())}
+    for name, row in sorted(first.items(), key=lambda pair: pair[1]["rank"]):
+        lines.append(f"  {times[name]:4} x {row['title']} ({row['roles']}, {row['minutes']:.0f} min each)")
+        lines.append(f"         because {row['because']}; evidence: {row['grade']}")
+        instead = f", or: {row['others']}" if row["others"] else ""
+        lines.append(f"         first patient {row['subject_id']} by {row['due_at']:%Y-%m-%d %H:%M}{instead}")
     if (hour := 60 * found.allocation.prices["staff minutes"]) > 0:
         lines.append(f"one more hour of staff would prevent about {hour:.2f} detractors or lost patients, "
                      "if what is assumed of the steps holds: none of it was measured here")  # fmt: skip
