@@ -31,7 +31,9 @@ async def readyz(request: Request) -> Response:
     service: Service = request.app.state.service
     checks = await asyncio.to_thread(_checks, service)
     ready = all(state == "ready" for state in checks.values())
-    told = {"status": "ready" if ready else "not ready", "checks": checks, "not_taken": dict(service.models.troubles)}
+    scores = {"scores": service.nights.trouble} if service.nights.trouble else {}
+    told = {"status": "ready" if ready else "not ready", "checks": checks,
+            "not_taken": {**service.models.troubles, **scores}}  # fmt: skip
     return Response(json.dumps(told), 200 if ready else 503, media_type="application/json")
 
 

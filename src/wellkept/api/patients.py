@@ -16,7 +16,7 @@ from wellkept.api.problems import Refused, responses
 from wellkept.api.reading import JSON, broken, content_type, json_body, parsed, read_body, validated
 from wellkept.api.service import Service
 from wellkept.api.shapes import EventsRequest, HandleRequest
-from wellkept.store import DELIVERIES, LIVE_EVENTS, delivered, history, micros
+from wellkept.store import DELIVERIES, LIVE_EVENTS, delivered, micros
 
 router = APIRouter(tags=["patients"])
 IDEMPOTENCY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -85,16 +85,18 @@ async def events(request: Request) -> Response:
     responses=responses(401, 403, 404, 422, 429, 503),
 )  # fmt: skip
 async def risk(request: Request, handle: str) -> Response:
-    """The latest risk of each target, and those before it, newest first."""
+    """The latest risk of each target, and those before it, newest first: what was asked for here, and the nights.
+
+    The newest published night has its reasons, nights before it their risks.
+    """
     service: Service = request.app.state.service
     limit = _limit(request)
     subject = service.subject_of(handle)
-    found = await asyncio.to_thread(history, service.engine, subject, limit=limit)
-    await service.record(request, "risk", [handle], sorted({a["model_version"] for a in found}))
-    if not found:
+    latest, found = await asyncio.to_thread(service.stated, subject, limit)
+    await service.record(request, "risk", [handle], sorted({a["model_version"] for a in (*latest, *found)}))
+    if not latest:
         raise Refused(404, "no_score", "no risk of this patient was stated yet: POST /v1/score")
-    latest = {answer["target"]: answer for answer in reversed(found)}
-    return Response(json.dumps({"patient": handle, "latest": list(latest.values()), "history": found}), media_type=JSON)
+    return Response(json.dumps({"patient": handle, "latest": latest, "history": found}), media_type=JSON)
 
 
 def _delivery(request: Request) -> str:

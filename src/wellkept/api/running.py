@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import os
+from pathlib import Path
 
 import uvicorn
 
@@ -16,11 +18,13 @@ from wellkept.store import open_database
 GRACE_SECONDS = 10
 
 
-def run(host: str, port: int, workers: int) -> None:
+def run(host: str, port: int, workers: int, *, scores: Path | None = None) -> None:
     """Serve until the process is told to end; what is in flight then is answered.
 
     More than one worker are started anew (spawn): a process that was forked after XGBoost has predicted hangs.
     """
+    if scores is not None:
+        os.environ["WELLKEPT_SCORES"] = str(scores)  # workers read their settings for themselves
     settings = load_settings()
     open_database(settings.database).dispose()  # before the workers do, so that only one makes the tables
     multiprocessing.set_start_method("spawn", force=True)

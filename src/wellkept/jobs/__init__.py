@@ -6,9 +6,10 @@ from wellkept.jobs.ingesting import land, open_journeys, read_batch
 from wellkept.jobs.monitoring import monitor
 from wellkept.jobs.promoting import champion_version, promote, rollback, settle, versions_of
 from wellkept.jobs.recommending import recommend, write_recommendations
-from wellkept.jobs.scoring import ScoringRun, bundles_in_service, latest_scores, score_population
+from wellkept.jobs.scoring import ScoringRun, bundles_in_service, score_population
 from wellkept.jobs.training import Asked, bundle_of, find_leaks, train_model, without_leaks
 from wellkept.jobs.tuning import tune
+from wellkept.published import latest_scores
 
 __all__ = [
     "Asked", "ScoringRun", "audit_fairness", "bundle_of", "bundles_in_service", "champion_version", "documented",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from wellkept.store.database import reading
 from wellkept.store.tables import DELIVERIES, LIVE_EVENTS, SCORES
@@ -33,5 +33,15 @@ def history(engine: Engine, subject_id: int, *, limit: int) -> list[dict[str, An
     """The latest scores of a patient, newest first, as they were answered."""
     asked = (select(SCORES.c.answer).where(SCORES.c.subject_id == subject_id)
              .order_by(SCORES.c.as_of.desc(), SCORES.c.id.desc()).limit(limit))  # fmt: skip
+    with reading(engine) as connection:
+        return [json.loads(answer) for answer in connection.execute(asked).scalars()]
+
+
+def newest(engine: Engine, subject_id: int) -> list[dict[str, Any]]:
+    """The latest score of each target of a patient, newest first, as it was answered."""
+    place = func.row_number().over(partition_by=SCORES.c.target, order_by=(SCORES.c.as_of.desc(), SCORES.c.id.desc()))
+    ranked = (select(SCORES.c.answer, SCORES.c.as_of, SCORES.c.id, place.label("place"))
+              .where(SCORES.c.subject_id == subject_id).subquery())  # fmt: skip
+    asked = select(ranked.c.answer).where(ranked.c.place == 1).order_by(ranked.c.as_of.desc(), ranked.c.id.desc())
     with reading(engine) as connection:
         return [json.loads(answer) for answer in connection.execute(asked).scalars()]
