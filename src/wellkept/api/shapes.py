@@ -17,6 +17,7 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 SKEW = timedelta(minutes=5)
 FARTHEST = timedelta(hours=14)
 MOST_EVENTS = 5_000
+NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 
 def instant(text: str, info: ValidationInfo) -> str:
@@ -46,7 +47,8 @@ def moment_of(text: str) -> int:
 Instant = Annotated[str, AfterValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _./:;,%()+#&-]{0,199}$")]
-Word = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+Site = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_CONTROL)]
+Word = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_CONTROL)]
 Value = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 
 
@@ -120,6 +122,7 @@ class LiveEvent(Event):
 
     patient: Name = Field(description="the handle")
     time: Instant = Field(description="when it became known")
+    site: Site | None = None
 
 
 class EventsRequest(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, func, select
@@ -12,6 +12,7 @@ from wellkept.store.database import reading
 from wellkept.store.tables import DELIVERIES, LIVE_EVENTS, SCORES
 
 EVENT = ("subject_id", "known", "happened", "code", "value", "text", "encounter_id", "site", "clinician")
+TOGETHER = 10_000
 
 
 def live_events(engine: Engine, subject_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -20,6 +21,14 @@ def live_events(engine: Engine, subject_ids: Sequence[int]) -> list[dict[str, An
     asked = select(*columns).where(LIVE_EVENTS.c.subject_id.in_(subject_ids)).order_by(LIVE_EVENTS.c.id)
     with reading(engine) as connection:
         return [dict(row) for row in connection.execute(asked).mappings()]
+
+
+def every_live_event(engine: Engine) -> Iterator[list[dict[str, Any]]]:
+    """All live events in the order in which they came in, some thousand at a time."""
+    asked = select(*(LIVE_EVENTS.c[name] for name in EVENT)).order_by(LIVE_EVENTS.c.id)
+    with reading(engine) as connection:
+        for rows in connection.execution_options(yield_per=TOGETHER).execute(asked).mappings().partitions():
+            yield [dict(row) for row in rows]
 
 
 def delivered(engine: Engine, id_: str) -> tuple[str, str] | None:
