@@ -15,7 +15,7 @@ from wellkept.api.access import Rule
 from wellkept.api.problems import Refused, responses
 from wellkept.api.reading import JSON, broken, content_type, json_body, parsed, read_body, validated
 from wellkept.api.service import Service
-from wellkept.api.shapes import EventsRequest, HandleRequest
+from wellkept.api.shapes import EventsAnswer, EventsRequest, HandleAnswer, HandleRequest, RiskAnswer
 from wellkept.store import DELIVERIES, LIVE_EVENTS, delivered, micros
 
 router = APIRouter(tags=["patients"])
@@ -30,7 +30,7 @@ def _body(name: str, example: dict) -> dict[str, Any]:
 
 @router.post(
     "/v1/handles", dependencies=[Depends(Rule("read"))], summary="The handle of a patient",
-    responses=responses(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    responses={200: {"model": HandleAnswer}, **responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)},
     openapi_extra=_body("HandleRequest", {"outside_id": "000123"}),
 )  # fmt: skip
 async def handle(request: Request) -> dict[str, str]:
@@ -45,7 +45,7 @@ async def handle(request: Request) -> dict[str, str]:
 
 @router.post(
     "/v1/events", dependencies=[Depends(Rule("write"))], summary="Something has just become known", status_code=201,
-    responses=responses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
+    responses={201: {"model": EventsAnswer}, **responses(400, 401, 403, 408, 413, 415, 422, 429, 503)},
     openapi_extra=_body("EventsRequest", {"events": [
         {"patient": "p-aaaaaaaaaaaaaaaaaaaaaaaaaa", "code": "CALL//DROPPED", "time": "2026-01-05T09:00:00-05:00"}]}),
 )  # fmt: skip
@@ -82,7 +82,7 @@ async def events(request: Request) -> Response:
 
 @router.get(
     "/v1/patients/{handle}/risk", dependencies=[Depends(Rule("read"))], summary="What was last stated of a patient",
-    responses=responses(401, 403, 404, 422, 429, 503),
+    responses={200: {"model": RiskAnswer}, **responses(401, 403, 404, 422, 429, 503)},
 )  # fmt: skip
 async def risk(request: Request, handle: str) -> Response:
     """The latest risk of each target, and those before it, newest first: what was asked for here, and the nights.

@@ -134,6 +134,10 @@ class EventsRequest(Strict):
 class HandleRequest(Strict):
     """Whose handle: the patient's identifier in your system, or the `subject_id` of a MEDS dataset."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [
+        {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+        for one, kind, other in (("outside_id", "string", "subject_id"), ("subject_id", "integer", "outside_id"))
+    ]})  # fmt: skip
     outside_id: str | None = Field(None, min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")
     subject_id: int | None = Field(None, ge=0)
 
@@ -191,3 +195,80 @@ class ScoreAnswer(BaseModel):
     """In the order in which they were asked for."""
 
     patients: list[PatientAnswer]
+
+
+class RiskAnswer(BaseModel):
+    """What was stated of a patient: of each target the latest, and all of it, newest first."""
+
+    patient: str
+    latest: list[Answer]
+    history: list[Answer]
+
+
+class HandleAnswer(BaseModel):
+    """How this service calls the patient."""
+
+    patient: str = Field(pattern=r"^p-[a-z2-7]{26}$")
+
+
+class EventsAnswer(BaseModel):
+    """How many events are on disk now."""
+
+    kept: int = Field(ge=1)
+
+
+class Prediction(BaseModel):
+    """One row's."""
+
+    risk: float = Field(ge=0, le=1)
+
+
+class PredictionsAnswer(BaseModel):
+    """In the order of the rows, as MLflow answers."""
+
+    predictions: list[Prediction]
+
+
+class Model(BaseModel):
+    """A model in service; `not_taken` says why a newer version was not taken, if so."""
+
+    target: str
+    version: str
+    says: str
+    reference_rate: float = Field(ge=0, le=1)
+    kind: str
+    trained: dict[str, Any]
+    not_taken: str | None
+
+
+class ModelsAnswer(BaseModel):
+    """By target."""
+
+    models: list[Model]
+
+
+class FeatureAnswer(BaseModel):
+    """What may be sent under one name; `absent` is what it means when it is not."""
+
+    name: str
+    kind: Literal["category", "number"]
+    unit: str
+    says: str
+    touchpoint: str
+    dimension: str
+    absent: str
+    categories: list[str] | None = None
+
+
+class FeaturesAnswer(BaseModel):
+    """Of all models in service."""
+
+    features: list[FeatureAnswer]
+
+
+class ReadyAnswer(BaseModel):
+    """Each thing that the service needs, `ready` or the code of what is wrong; and what was not taken into service."""
+
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str]
+    not_taken: dict[str, str]
