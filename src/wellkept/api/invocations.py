@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from wellkept.api.access import Rule
 from wellkept.api.problems import Refused, responses
-from wellkept.api.reading import JSON, broken, content_type, parsed, read_body
+from wellkept.api.reading import JSON, broken, content_type, in_line, parsed, read_body
 from wellkept.api.service import Service
 from wellkept.api.shapes import PredictionsAnswer
 from wellkept.bundles import Bundle
@@ -45,7 +45,8 @@ async def invocations(request: Request) -> Response:
     service: Service = request.app.state.service
     kind = content_type(request, JSON, CSV)
     body = await read_body(request)
-    data, params = (_of_csv(body), {}) if kind == CSV else _of_json(parsed(body))
+    async with in_line(request, body):
+        data, params = (_of_csv(body), {}) if kind == CSV else _of_json(parsed(body))
     bundle = _bundle(service, params)
     rows = _rows(data, bundle)
     if not 0 < len(rows) <= service.settings.max_patients:

@@ -52,6 +52,7 @@ class Service:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._waiting = self._recording = self.in_flight = 0
         self._snapshot: tuple[str, Snapshot] | None = None
+        self.parsing = asyncio.Lock()
 
     def refresh(self) -> None:
         """Look whether other models are in service now, and whether another night was published."""
@@ -74,14 +75,18 @@ class Service:
 
         What takes so few `seconds` of CPU that handing it over would take as long runs at once.
         """
-        if max(self._waiting, self._recording) >= self.settings.waiting:
-            raise Refused(503, "overloaded", "too many requests wait; try again", headers={"retry-after": "1"})
+        self.refuse_if_full()
         if seconds <= AT_ONCE:
             return work(*arguments)
         self._waiting += 1
         future = self._executor.submit(work, *arguments)
         future.add_done_callback(self._done)
         return await asyncio.wrap_future(future)
+
+    def refuse_if_full(self) -> None:
+        """Raise 503 when too many wait already; before a body is parsed, so that a refusal costs little."""
+        if max(self._waiting, self._recording) >= self.settings.waiting:
+            raise Refused(503, "overloaded", "too many requests wait; try again", headers={"retry-after": "1"})
 
     def _done(self, _future: Future) -> None:
         self._waiting -= 1
