@@ -67,7 +67,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def started(folder: Path, **settings: str) -> Server:
+def started(folder: Path, *options: str, **settings: str) -> Server:
     """A house, a key, and the service over it."""
     asked = [f for family in ("contact_centre", "complaints") for f in families()[family] if f.name in ASKED]
     facts = house(folder)
@@ -83,7 +83,7 @@ def started(folder: Path, **settings: str) -> Server:
     make = [sys.executable, "-m", "wellkept", "keys", "create", "portal", "--scopes", "score,read,write"]
     key = subprocess.run(make, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     port = free_port()
-    serve = [sys.executable, "-m", "wellkept", "serve", "--port", str(port)]
+    serve = [sys.executable, "-m", "wellkept", "serve", "--port", str(port), *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(serve, env=environment, stdout=log, stderr=log)
     server = Server(process, port, {**environment, "KEY": key})
@@ -239,3 +239,43 @@ def test_a_flood_is_answered_or_sent_away_and_the_process_stays_alive(tmp_path: 
     assert server.post("/v1/score", {"patients": [{"patient": "a", "features": {}}]})[0] == 200
     server.process.terminate()
     assert server.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def workers(server: Server) -> set[int]:
+    """The processes that serve, but for multiprocessing's own helper."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            line = (path / "cmdline").read_bytes()
+        except OSError:  # it has ended meanwhile
+            continue
+        if parent == server.process.pid and b"spawn_main" in line:
+            found.add(int(path.name))
+    return found
+
+
+@pytest.mark.slow
+def test_workers_answer_alike_and_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    server = started(tmp_path, "--workers", "2")
+    body = {"patients": [{"patient": "a", "as_of": "2026-03-01T02:00:00Z", "features": {"hold_seconds": 240}}]}
+
+    def answers() -> set[str]:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(lambda _: server.post("/v1/score", body), range(64)))
+        assert {status for status, _ in told} == {200}
+        return {json.dumps(answer) for _, answer in told}
+
+    before, first = workers(server), answers()
+    assert (len(before), len(first)) == (2, 1)
+    os.kill(min(before), signal.SIGKILL)
+    until = time.monotonic() + 60
+    while len(workers(server) - before) < 1 and time.monotonic() < until:
+        time.sleep(0.2)
+    assert len(workers(server) - {min(before)}) == 2
+    assert answers() == first
+    check = subprocess.run([sys.executable, "-m", "wellkept", "audit"], env=server.environment, check=False)
+    assert check.returncode == 0
+    server.process.terminate()
+    assert server.process.wait(30) in (0, -signal.SIGTERM)
+    assert workers(server) == set()
