@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from measuring import described, machine, say, show
 from wellkept import jobs
 from wellkept.contracts import ASSIGNMENTS, TIME
+from wellkept.errors import InputRefused
 from wellkept.identities import subject_ids
 from wellkept.jobs.piloting import covariates_at, outcomes_at
 from wellkept.journeys import Journeys, Snapshot
@@ -60,7 +61,7 @@ def main() -> None:
     """All seeds; how often intervals hold what they should."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--patients", type=int, default=20_000)
+    parser.add_argument("--patients", type=int, default=40_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=101)
     parser.add_argument("--world", default="interacting")
@@ -68,10 +69,12 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, help="a file that each seed adds its readings to")
     chosen = parser.parse_args()
     rows: list[dict] = []
+    refused = 0
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
-        rows += once(seed, chosen)
-        say(f"{chosen.world} {seed} is read")
-    facts = summary(rows)
+        found = once(seed, chosen)
+        rows, refused = rows + found, refused + (not found)
+        say(f"{chosen.world} {seed} is done")
+    facts = summary(rows) | {"exports that were refused": {"told": 0, "readings": refused}}
     show(facts, _lines(facts, chosen), as_json=chosen.json)
     sys.exit(0 if all(told["met"] for told in facts.values() if "met" in told) else 1)
 
@@ -84,7 +87,11 @@ def once(seed: int, chosen: argparse.Namespace) -> list[dict]:
         if run["run"] == made_of:
             return run["rows"]
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
-        rows = of_system(Path(folder), seed, chosen)
+        try:
+            rows = of_system(Path(folder), seed, chosen)
+        except InputRefused as error:  # a few exports hold two versions of a patient at one moment: they are counted
+            say(f"{chosen.world} {seed} was not read: {error.code}")
+            rows = []
     if chosen.kept:
         with chosen.kept.open("a") as kept:
             kept.write(json.dumps({"run": made_of, "rows": rows}) + "\n")

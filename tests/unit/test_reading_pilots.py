@@ -85,6 +85,11 @@ def test_19_of_20_intervals_hold_the_truth() -> None:
     assert 0.92 <= np.mean(held) <= 0.98
 
 
+def test_they_do_so_too_where_few_of_many_got_the_step() -> None:
+    held = [told.low <= 0 <= told.high for s in range(400) for told in [effect(world(600, s, chance=0.1))]]
+    assert 0.92 <= np.mean(held) <= 0.98
+
+
 def test_the_interval_counts_patients_not_rows() -> None:
     found = world(500, 4)
     twice = Compared(*(np.concatenate([part, part]) for part in vars(found).values()))
@@ -177,8 +182,10 @@ def test_under_200_effective_patients_no_number_is_given(known: int) -> None:
 
 def test_an_outcome_that_hardly_ever_comes_true_is_too_few() -> None:
     found = world(3000, 9)
-    rare = replace(found, outcome=np.where(np.arange(3000) < 9, 1.0, 0.0))
-    assert reading_of(rare).refused == "too_few"
+    for group in (False, True):
+        mine = found.treated == group
+        rare = replace(found, outcome=np.where(mine & (np.cumsum(mine) > 9), 0.0, 1.0))
+        assert reading_of(rare).refused == "too_few"
 
 
 def test_the_split_is_held_against_the_logged_chance() -> None:

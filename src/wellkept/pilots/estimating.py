@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import chdtrc, ndtri
+from scipy.special import chdtrc, stdtrit
 from scipy.stats import rankdata
 
 from wellkept.checks import finite
@@ -19,7 +19,7 @@ from wellkept.examples import fold_of
 from wellkept.intervals import Estimate, members_of
 
 FOLDS = 5
-RIDGE = 10.0  # as if ten more rows had said that no covariate matters
+RIDGE = 10.0  # times the columns: as if all covariates together told a tenth of the outcome's variance, all alike
 LEVEL = 0.95
 SPLITS = 11
 
@@ -126,12 +126,18 @@ def targeting_gain(compared: Compared) -> Estimate:
 
 
 def clustered_mean(values: np.ndarray, subject: np.ndarray, *, level: float = LEVEL) -> Estimate:
-    """Mean over rows; its interval takes patients, with all their rows, as what was drawn."""
+    """Mean over rows; its interval takes patients, with all their rows, as what was drawn.
+
+    Student's t, its degrees of freedom those of a variance to which few patients add much (Satterthwaite 1946, from the
+    patients' own squares): a group of which few were drawn, each with a large weight, is told with a wider interval.
+    """
     members = members_of(subject)
     patients = int(members.max()) + 1
-    deviation = np.bincount(members, weights=values - values.mean())
-    spread = np.sqrt(patients / (patients - 1) * (deviation**2).sum()) / len(values)
-    reach = float(ndtri(0.5 + level / 2) * spread)
+    square = np.bincount(members, weights=values - values.mean()) ** 2
+    spread = np.sqrt(patients / (patients - 1) * square.sum()) / len(values)
+    if spread == 0:
+        return Estimate(float(values.mean()), float(values.mean()), float(values.mean()))
+    reach = float(stdtrit(square.sum() ** 2 / (square**2).sum(), 0.5 + level / 2) * spread)
     return Estimate(float(values.mean()), float(values.mean()) - reach, float(values.mean()) + reach)
 
 
@@ -162,7 +168,7 @@ def _models(compared: Compared, design: np.ndarray, learns: np.ndarray) -> np.nd
 
 
 def _ridge(design: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    penalty = np.full(design.shape[1], RIDGE)
+    penalty = np.full(design.shape[1], RIDGE * (design.shape[1] - 1))
     penalty[0] = 1e-9
     scale = weight / weight.mean() if len(weight) else weight
     return np.linalg.solve(design.T @ (design * scale[:, None]) + np.diag(penalty), design.T @ (outcome * scale))

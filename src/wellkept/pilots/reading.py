@@ -20,7 +20,7 @@ from wellkept.pilots.estimating import LEVEL, Compared
 from wellkept.pilots.plans import Pilot
 
 FEWEST = 200  # effective patients
-FEWEST_EVENTS = 10  # that came true, and as many that did not
+FEWEST_EVENTS = 10  # in each group, that came true, and as many that did not
 MISMATCH = 0.001
 EARLY = 0.999  # before the end an interval is this wide: who looks often finds effects that are not there (Peto 1976)
 RANDOMISED, OBSERVATIONAL = "randomised", "observational"
@@ -115,9 +115,8 @@ def _refused(compared: Compared, known: Compared) -> str:
         return NOT_RANDOMISED
     if estimating.split_p_value(compared.treated, compared.propensity) < MISMATCH:
         return SPLIT
-    true = known.outcome.sum()
-    enough = estimating.effective_size(known) >= FEWEST and min(true, len(known.outcome) - true) >= FEWEST_EVENTS
-    return "" if enough and known.treated.any() and (~known.treated).any() else TOO_FEW
+    cells = [int(((known.treated == group) & (known.outcome == came)).sum()) for group in (0, 1) for came in (0, 1)]
+    return "" if estimating.effective_size(known) >= FEWEST and min(cells) >= FEWEST_EVENTS else TOO_FEW
 
 
 def compared_of(log: pa.Table, arm: str, outcome: np.ndarray, covariates: np.ndarray) -> Compared:
