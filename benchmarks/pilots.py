@@ -35,7 +35,7 @@ from wellkept import jobs
 from wellkept.contracts import ASSIGNMENTS, TIME
 from wellkept.errors import InputRefused
 from wellkept.identities import subject_ids
-from wellkept.jobs.piloting import covariates_at, outcomes_at
+from wellkept.jobs.piloting import features_at, outcomes_at
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.pilots.holdouts import draw
 from wellkept.pilots.plans import Pilot
@@ -128,7 +128,7 @@ def arms(snapshot: Snapshot, done: pa.Table, truth: Mapping[str, pa.Table]) -> l
     found = []
     points = _points(drawn["patient_id"], drawn["assigned_at"], drawn["visit_id"])
     outcomes = outcomes_at(snapshot, points, pilot)
-    X = covariates_at(snapshot, points, pilot)
+    X = features_at(snapshot, points, ADJUST)
     for k, arm in enumerate(ARMS):
         rows = np.flatnonzero(eligible[:, k] & (control | (got == arm)))
         log = _log(points.take(pa.array(rows)), arm, control[rows], (each / (each + none))[rows])

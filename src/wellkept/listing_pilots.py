@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 
 from wellkept.intervals import Estimate
 from wellkept.offering import interventions
+from wellkept.pilots.bands import Band, reversals
 from wellkept.pilots.plans import Pilot
 from wellkept.pilots.prospects import Prospect
 from wellkept.pilots.reading import FEWEST, FEWEST_EVENTS, LEVEL, NOT_RANDOMISED, RANDOMISED, SPLIT, TOO_FEW, Reading
@@ -99,7 +101,9 @@ def _reading(one: Reading) -> list[str]:
         lines.append(f"  {one.given} were to get it, {one.held_out} were held out; {one.known} outcomes are known, "
                      f"which tell as much as {one.effective:.0f} split evenly")  # fmt: skip
     lines += [f"  {told}" for told in (_told(one) if one.effect else [WHY_NOT[one.refused]])]
-    return lines + ([f"  {one.left_out} rows that nobody drew are left out"] if one.left_out else [])
+    lines += [f"  {told}" for name, told_of in one.bands.items() for told in _bands(name, told_of)]
+    left_out = one.grade == RANDOMISED and one.left_out
+    return [*lines, f"  {one.left_out} rows that nobody drew are left out"] if left_out else lines
 
 
 def _told(one: Reading) -> list[str]:
@@ -116,6 +120,24 @@ def _told(one: Reading) -> list[str]:
     if one.level > LEVEL:
         lines.append("it is not over: the interval is wider, since who looks often finds what is not there")
     return lines
+
+
+def _bands(name: str, told: Sequence[Band]) -> list[str]:
+    """Rates band by band, and whether they contradict those of all together."""
+    if len(told) < 2:
+        return [f"too few with and without it in any band of {name}"]
+    turned, many = reversals(told)
+    lines = [f"  {'all together' if band is told[0] else _range(name, band):32} {100 * band.without:5.1f}   "
+             f"{100 * band.with_it:5.1f}" for band in told]  # fmt: skip
+    return ["of 100 it happened to, without it and with it:", *lines,
+            f"in {turned} of {many} bands it is the other way round than all together"
+            + (": the raw comparison has not even a sign that can be read" if turned else "")]  # fmt: skip
+
+
+def _range(name: str, band: Band) -> str:
+    if band.low == -math.inf:
+        return f"{name} under {band.high:g}"
+    return f"{name} from {band.low:g}" + ("" if band.high == math.inf else f" to under {band.high:g}")
 
 
 def _verdict(effect: Estimate) -> str:

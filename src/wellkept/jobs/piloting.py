@@ -105,7 +105,9 @@ def read_pilot(pilot: Pilot, log: pa.Table, snapshot: Snapshot) -> list[Reading]
         raise NotEnoughData("nobody_drawn", f"pilot {pilot.name}: nobody was drawn yet")
     points = POINTS.check(log.select(POINTS.schema.names))
     outcomes = outcomes_at(snapshot, points, pilot)
-    return read(pilot, log, outcomes, covariates_at(snapshot, points, pilot), snapshot.observed_until)
+    covariates = features_at(snapshot, points, pilot.adjust)
+    strata = dict(zip(pilot.strata, features_at(snapshot, points, tuple(pilot.strata)).T, strict=True))
+    return read(pilot, log, outcomes, covariates, snapshot.observed_until, strata)
 
 
 def outcomes_at(snapshot: Snapshot, points: pa.Table, pilot: Pilot) -> dict[str, np.ndarray]:
@@ -117,24 +119,24 @@ def outcomes_at(snapshot: Snapshot, points: pa.Table, pilot: Pilot) -> dict[str,
     return told
 
 
-def covariates_at(snapshot: Snapshot, points: pa.Table, pilot: Pilot) -> np.ndarray:
-    """The features that the pilot adjusts for, as known at each point; shape (points, features), NaN where not known.
+def features_at(snapshot: Snapshot, points: pa.Table, names: tuple[str, ...]) -> np.ndarray:
+    """These features of the catalogue as known at each point; shape (points, features), NaN where not known.
 
     Raises
     ------
     SpecRefused
-        `adjust`: no feature has that name, or it is no number.
+        `feature`: no feature has that name, or it is no number.
     """
     known = {f.name: f for features in families().values() for f in features}
-    if unknown := [name for name in pilot.adjust if name not in known]:
+    if unknown := [name for name in names if name not in known]:
         message = f"no feature is called {', '.join(unknown)}: `wellkept parts --features` lists them"
-        raise SpecRefused("adjust", message)
-    if not pilot.adjust:
+        raise SpecRefused("feature", message)
+    if not names:
         return np.empty((points.num_rows, 0))
-    table = FeatureQuery({name: known[name].expression for name in pilot.adjust}).run(snapshot, points)
-    if words := [name for name in pilot.adjust if not pa.types.is_floating(table[name].type)]:
-        raise SpecRefused("adjust", f"{', '.join(words)} is no number: adjust for numbers only")
-    return np.column_stack([pc.fill_null(table[name], np.nan).to_numpy().astype(float) for name in pilot.adjust])
+    table = FeatureQuery({name: known[name].expression for name in names}).run(snapshot, points)
+    if words := [name for name in names if not pa.types.is_floating(table[name].type)]:
+        raise SpecRefused("feature", f"{', '.join(words)} is no number: adjust for, and make bands of, numbers only")
+    return np.column_stack([pc.fill_null(table[name], np.nan).to_numpy().astype(float) for name in names])
 
 
 def _counted(pilot: Pilot, snapshot: Snapshot) -> dict[str, Counted]:

@@ -75,24 +75,27 @@ def effective_size(compared: Compared) -> float:
 
 
 def effect(compared: Compared, *, level: float = LEVEL) -> Estimate:
-    """Average change of the outcome where the step is given, in probability; every outcome is known.
-
-    Formula: mean of mu1(x) - mu0(x) + T (y - mu1(x)) / e - (1 - T) (y - mu0(x)) / (1 - e).
-    """
+    """Average change of the outcome where the step is given, in probability; every outcome is known."""
     return clustered_mean(scores(compared), compared.subject, level=level)
 
 
 def scores(compared: Compared) -> np.ndarray:
     """Shape (n,): each row's share in the effect, noisy and right on average also within any group known before."""
-    without, given = expected(compared)
-    residual = compared.outcome - np.where(compared.treated, given, without)
-    return given - without + np.where(compared.treated, 1, -1) * compared.weight * residual
+    without, given = _scores(compared)
+    return given - without
 
 
 def rates(compared: Compared) -> tuple[float, float]:
-    """How often it came true without and with the step: means weighted by one over the chance."""
-    groups = (~compared.treated, compared.treated)
-    return tuple(float(np.average(compared.outcome[g], weights=compared.weight[g])) for g in groups)  # type: ignore[return-value]
+    """How often it would come true without and with the step, of all who were drawn; they differ by the effect."""
+    without, given = _scores(compared)
+    return float(without.mean()), float(given.mean())
+
+
+def _scores(compared: Compared) -> tuple[np.ndarray, np.ndarray]:
+    """Without the step mu0(x) + (1 - T) (y - mu0(x)) / (1 - e), with it mu1(x) + T (y - mu1(x)) / e."""
+    without, given = expected(compared)
+    weight, T, y = compared.weight, compared.treated, compared.outcome
+    return without + np.where(T, 0, weight) * (y - without), given + np.where(T, weight, 0) * (y - given)
 
 
 def expected(compared: Compared) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +155,10 @@ def split_p_value(treated: np.ndarray, propensity: np.ndarray) -> float:
 
 def answering(compared: Compared, *, level: float = LEVEL) -> Estimate:
     """How the step changes the share of patients whose outcome is known: far from 0, those who are known differ."""
-    return effect(replace(compared, outcome=(~np.isnan(compared.outcome)).astype(float)), level=level)
+    known = ~np.isnan(compared.outcome)
+    if known.all():
+        return Estimate(0.0, 0.0, 0.0)
+    return effect(replace(compared, outcome=known.astype(float)), level=level)
 
 
 def _both(treated: np.ndarray) -> bool:

@@ -54,6 +54,9 @@ class Pilot(Strict):
     epoch: str = Field("90d", description="how long a draw stands, until the patient is drawn again")
     outcomes: Mapping[str, str] = Field(min_length=1, description="name -> sentence, as in a model's [label]")
     adjust: tuple[str, ...] = Field((), description="features known before the draw, to make intervals shorter")
+    strata: Mapping[str, tuple[float, ...]] = Field(
+        default_factory=dict, description="feature -> where bands of it end; shown where chance did not decide"
+    )
     patients: int | None = Field(None, gt=0, description="who would get one arm until it ends; counted with --journeys")
     expected: Mapping[str, Expected] = Field(default_factory=dict, description="outcome -> what is expected")
     wedge: Wedge | None = None
@@ -78,6 +81,8 @@ class Pilot(Strict):
             raise ValueError("it `begins` before it `ends`, and an `epoch` is longer than nothing")
         if len(set(self.arms)) < len(self.arms):
             raise ValueError("an arm stands in `arms` twice")
+        if any(list(cuts) != sorted(set(cuts)) or not cuts for cuts in self.strata.values()):
+            raise ValueError("the cuts of [strata] rise")
         if unknown := sorted(set(self.expected) - set(self.outcomes)):
             raise ValueError(f"[expected] speaks of {', '.join(unknown)}, which [outcomes] does not name")
         return self

@@ -7,7 +7,7 @@ since whoever is chosen because things went badly is better off later, whatever 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from wellkept.intervals import Estimate
 from wellkept.pilots import estimating
+from wellkept.pilots.bands import Band, bands
 from wellkept.pilots.estimating import LEVEL, Compared
 from wellkept.pilots.plans import Pilot
 
@@ -47,6 +48,9 @@ class Reading:
         Change of the share whose outcome is known.
     targeting
         What it would gain to treat first those of whom most is expected.
+    bands
+        Where chance did not decide: how often it came true by band of each of the pilot's `strata`. No effect, but a
+        way to see that the raw comparison is none.
     """
 
     arm: str
@@ -64,11 +68,13 @@ class Reading:
     with_it: float | None = None
     answering: Estimate | None = None
     targeting: Estimate | None = None
+    bands: Mapping[str, tuple[Band, ...]] = field(default_factory=dict)
 
 
 def read(
-    pilot: Pilot, log: pa.Table, outcomes: Mapping[str, np.ndarray], covariates: np.ndarray, as_of: datetime
-) -> list[Reading]:
+    pilot: Pilot, log: pa.Table, outcomes: Mapping[str, np.ndarray], covariates: np.ndarray, as_of: datetime,
+    strata: Mapping[str, np.ndarray] | None = None,
+) -> list[Reading]:  # fmt: skip
     """Each arm by each outcome.
 
     Parameters
@@ -79,13 +85,18 @@ def read(
         Name -> shape (rows of the log,): 1 it came true, 0 it did not, NaN not known.
     covariates
         Shape (rows of the log, columns), known before each draw.
+    strata
+        Name in the pilot's `strata` -> shape (rows of the log,): shown band by band where chance did not decide.
     """
     level = LEVEL if as_of >= pilot.ends else EARLY
-    return [
-        reading(name, outcome, log, label, covariates, level=level)
-        for name in pilot.arms
-        for outcome, label in outcomes.items()
-    ]
+    found = []
+    for name in pilot.arms:
+        for outcome, label in outcomes.items():
+            told = reading(name, outcome, log, label, covariates, level=level)
+            if told.refused == NOT_RANDOMISED:
+                told = replace(told, bands=_banded(pilot, log, name, label, strata or {}))
+            found.append(told)
+    return found
 
 
 def reading(
@@ -107,6 +118,14 @@ def reading(
         answering=estimating.answering(compared, level=level),
         targeting=estimating.targeting_gain(known) if covariates.shape[1] else None,
     )  # fmt: skip
+
+
+def _banded(
+    pilot: Pilot, log: pa.Table, arm: str, label: np.ndarray, strata: Mapping[str, np.ndarray]
+) -> dict[str, tuple[Band, ...]]:
+    mine = pc.equal(log["arm"], arm).to_numpy()
+    given = ~log["holdout"].to_numpy()
+    return {name: bands(given[mine], label[mine], of[mine], pilot.strata[name]) for name, of in strata.items()}
 
 
 def _refused(compared: Compared, known: Compared) -> str:
