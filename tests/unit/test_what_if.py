@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.bundling import bundle, values
-from wellkept.effects import believed
+from wellkept.effects import effects_of
 from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention, interventions
 from wellkept.what_if import what_if
 
@@ -65,7 +65,7 @@ def test_a_model_that_knows_nothing_of_it_or_not_what_is_worse_has_no_say(well: 
 def test_no_more_is_believed_than_its_never_having_gone_wrong_would_change(said: float, change: float) -> None:
     belief = replace(CALL, beliefs={DETRACTOR: Belief(-0.06, 0.02)})
     risk = np.array([0.5 - np.sqrt(0.25 - 0.12)])  # the room that beliefs are stated for
-    effects = believed([belief], {DETRACTOR: risk}, np.ones((1, 1), bool), {DETRACTOR: np.array([[said]])})
+    effects = effects_of([belief], {DETRACTOR: risk}, np.ones((1, 1), bool), {DETRACTOR: np.array([[said]])})
     assert effects.change[DETRACTOR][0, 0] == pytest.approx(change)
     assert effects.spread[DETRACTOR][0, 0] == pytest.approx(-change / 3)  # as sure in proportion
     assert effects.offered[0, 0] == (change < 0)
@@ -74,6 +74,6 @@ def test_no_more_is_believed_than_its_never_having_gone_wrong_would_change(said:
 def test_whoever_has_no_risk_of_a_target_is_not_helped_there() -> None:
     risk = {DETRACTOR: np.array([0.3]), NO_RETURN: np.array([NAN])}
     said = {DETRACTOR: np.array([[-0.5]]), NO_RETURN: np.array([[NAN]])}
-    effects = believed([CALL], risk, np.ones((1, 1), bool), said)
+    effects = effects_of([CALL], risk, np.ones((1, 1), bool), said)
     assert effects.change[DETRACTOR][0, 0] < 0
     assert effects.change[NO_RETURN][0, 0] == effects.spread[NO_RETURN][0, 0] == 0

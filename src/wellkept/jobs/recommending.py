@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from wellkept.bundles import Bundle
 from wellkept.contracts import POINTS
-from wellkept.effects import believed
+from wellkept.effects import effects_of
 from wellkept.errors import InputRefused, NotEnoughData
 from wellkept.files import write_parquet
 from wellkept.history import FeatureQuery
@@ -45,7 +45,7 @@ def recommend(
     asked = {target: (_that_scored(scores, target, bundles), ~np.isnan(p)) for target, p in risk.items()}
     gone_well = {target: _gone_well(snapshot, points, bundle, catalogue, triggered.any(axis=1) & there)
                  for target, (bundle, there) in asked.items()}  # fmt: skip
-    effects = believed(catalogue, risk, triggered, gone_well)
+    effects = effects_of(catalogue, risk, triggered, gone_well)
     allocation = given(effects, catalogue, budget)
     return Recommended(recommended(points, effects, allocation, catalogue, as_of), allocation, points.num_rows)
 
