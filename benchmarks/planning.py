@@ -107,7 +107,8 @@ def lived(world: World, seed: int, patients: int) -> Hospital:
 
 def judged(snapshot: Snapshot, target: str, hospital: Hospital, chosen: argparse.Namespace) -> dict:
     """A plan of half of what is within reach, by this target's model, and what it would truly do."""
-    spec = load_spec(MODELS / f"{target}.toml").model_copy(update={"estimator": chosen.estimator})
+    changes = {"estimator": chosen.estimator, "beside": ()}  # no control or rule of thumb plays a part
+    spec = load_spec(MODELS / f"{target}.toml").model_copy(update=changes)
     data = examples(snapshot, spec)
     model = train(data, spec)
     bundle = jobs.bundle_of(model, data, spec, evaluate(model, data, spec))

@@ -15,6 +15,7 @@ from wellkept.bundles import Bundle
 from wellkept.choosing import Options, everything, least_effort, most_gain
 from wellkept.errors import InputRefused, NotEnoughData
 from wellkept.factors import Factor, Visits, as_better, factors_of, quarters, ranked_alike
+from wellkept.pages.charts import trade_off
 from wellkept.planning import Planner, Terms
 
 SITES = tuple(f"site {n}" for n in range(8))
@@ -189,6 +190,13 @@ def test_a_dearer_factor_takes_more_effort_and_one_that_must_stay_stays() -> Non
     kept = Planner(bundle(), visits(), Terms(at_most={"wait": 0}))
     with pytest.raises(InputRefused, match=r"out of reach: .* bring 0\.00"):
         kept.plan(gain)
+
+
+def test_where_nothing_takes_effort_there_is_no_trade_off_to_draw() -> None:
+    planner = Planner(bundle(), visits(), Terms(effort={"wait": 0.0, "calls": 0.0}))
+    plan = planner.plan(planner.reachable.value / 2)
+    assert (plan.effort, plan.joint.value) == (0, pytest.approx(planner.reachable.value))
+    assert trade_off({"curve": plan.curve, "effort": plan.effort, "joint": plan.joint}) is None
 
 
 @pytest.mark.parametrize(
