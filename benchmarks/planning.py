@@ -55,6 +55,7 @@ CAUSES = {
     "instructions_given": "instructions_missed", "contacted_48h": "no_follow_up", "response_hours": "response_hours",
     "surprise_bills_365d": "surprise_bill", "denials_365d": "denied_claim",
 }  # fmt: skip
+SHARES = ("SITE//DETRACTOR_SHARE", "CLINICIAN//DETRACTOR_SHARE")
 ALIKE = "alike"
 NO_SITES = dict.fromkeys(("site_quality", "site_waiting", "site_lead", "site_calling", "interpreters_spread"), 0.0)
 RARE = {"interpreter_missed": "limited_english", "access_failed": "disability"}  # a cause that only these can have
@@ -71,6 +72,8 @@ def main() -> None:
     parser.add_argument("--jitter", type=float, default=0.3)
     parser.add_argument("--targets", nargs="+", default=["detractor_risk", "no_return"])
     parser.add_argument("--estimator", default="best", choices=["best", "trees", "logistic"])
+    parser.add_argument("--direct", action="store_true", help="a model without what follows from bad service: earlier "
+                        "answers, complaints, what others answered of the site and the clinician")  # fmt: skip
     chosen = parser.parse_args()
     facts = []
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
@@ -109,6 +112,9 @@ def judged(snapshot: Snapshot, target: str, hospital: Hospital, chosen: argparse
     """A plan of half of what is within reach, by this target's model, and what it would truly do."""
     changes = {"estimator": chosen.estimator, "beside": ()}  # no control or rule of thumb plays a part
     spec = load_spec(MODELS / f"{target}.toml").model_copy(update=changes)
+    if chosen.direct:
+        kept = tuple(name for name in spec.features if name not in ("voice", "complaints"))
+        spec = spec.model_copy(update={"features": kept, "audit": (*spec.audit, *SHARES), "baseline": ""})
     data = examples(snapshot, spec)
     model = train(data, spec)
     bundle = jobs.bundle_of(model, data, spec, evaluate(model, data, spec))
