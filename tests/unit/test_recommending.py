@@ -71,7 +71,7 @@ def test_the_table_says_what_why_by_when_and_what_else() -> None:
     assert (first["intervention"], first["rank"], first["subject_id"]) == ("interpreter", 1, 1)
     assert first["due_at"] == day(20) + timedelta(hours=24)
     assert second["because"].startswith("something went wrong at the last visit")
-    assert second["others"].split("; ") == ["Arrange transport", "Assign a navigator"]
+    assert second["others"].split("; ") == ["Assign a navigator", "Arrange transport"]
     assert {first["grade"], second["grade"]} == {"assumed"}
 
 

@@ -28,7 +28,8 @@ def _recommend(chosen: argparse.Namespace) -> None:
     settings = load_settings()
     snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
     as_of, scores = jobs.latest_scores(chosen.scores)
-    found = jobs.recommend(snapshot, scores, as_of, Budget(chosen.minutes, chosen.texts))
+    bundles = jobs.bundles_in_service(settings, tuple(scores["target"].unique().to_pylist()))
+    found = jobs.recommend(snapshot, scores, as_of, Budget(chosen.minutes, chosen.texts), bundles)
     path = jobs.write_recommendations(found, chosen.out)
     facts = {"file": str(path), "rows": found.table.num_rows, "candidates": found.candidates,
              "prices": dict(found.allocation.prices), "used": dict(found.allocation.used), "gap": found.allocation.gap}
