@@ -1,7 +1,7 @@
 """Options with a gain and an effort in, at most one of each group to be taken; the best of them, out.
 
 A multiple-choice knapsack, solved exactly by HiGHS (scipy's `milp`; Kellerer, Pferschy and Pisinger 2004,
-doi:10.1007/978-3-540-24777-7, chapter 11). Gains are taken to add up: whoever chooses by them asks the model again what
+Knapsack Problems, chapter 11). Gains are taken to add up: whoever chooses by them asks the model again what
 the chosen ones do together.
 """
 

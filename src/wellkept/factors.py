@@ -93,8 +93,8 @@ class Visits:
 def quarters(visits: Visits, factor: Factor) -> np.ndarray:
     """The quarter of its peers that each site is in, shape (sites,): 0 is the best, -1 where too few visits tell.
 
-    Sites are ordered by the mean rank of their visits among all visits of the same kind (ridits; Bross 1958,
-    doi:10.2307/2527727), so that a site with more long-awaited kinds of care is no worse for it.
+    Sites are ordered by the mean rank of their visits among all visits of the same kind (ridits; Bross 1958, How to
+    use ridit analysis, Biometrics 14), so that a site with more long-awaited kinds of care is no worse for it.
     """
     good, known = _good(visits, factor), ~np.isnan(visits.X[:, factor.columns[0]])
     halves = [_sums(visits, known & half) for half in (visits.ranks, ~visits.ranks)]
@@ -141,7 +141,7 @@ def ranked_alike(
     """Each value replaced by the peers' of the same rank within its kind; kinds that peers rarely have stay.
 
     Ties go by lot, which makes it right for counts and yes or no too: the distributional transform (Rueschendorf 2009,
-    doi:10.1016/j.jspi.2009.05.030).
+    On the distributional transform, Sklar's theorem, and the empirical copula process).
     """
     moved = own.copy()
     for name in np.unique(kind):

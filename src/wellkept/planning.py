@@ -1,6 +1,6 @@
 """A model and visits of last quarter in; which service factor to move, at which sites and how far, out.
 
-After Peruzzo et al. 2025 (doi:10.1186/s12913-025-12225-9): the least effort at which a fitted model expects a wanted
+After Peruzzo et al. 2025 (doi:10.1186/s12913-024-11960-7): the least effort at which a fitted model expects a wanted
 gain, over what can be modified and within bounds. Here the bounds are what better sites reach (wellkept.factors), the
 model is the one in service, asked exactly for every site, factor and step, and what was chosen is asked once more all
 together, because factors of one visit do not add up.
