@@ -17,6 +17,7 @@ from wellkept.__main__ import main
 from wellkept.bundles import load_bundle, write_bundle
 from wellkept.commands.nightly import SOMETHING_TO_DO
 from wellkept.contracts import RECOMMENDATIONS
+from wellkept.jobs.planning import recent_visits
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 from wellkept.simulator.worlds import World
@@ -157,3 +158,10 @@ def test_the_pipeline_is_the_same_flow(here: Path, monkeypatch: pytest.MonkeyPat
 
 def _read(facts: dict, name: str) -> pa.Table:
     return pq.read_table(Path(facts["folder"]) / f"{name}.parquet").combine_chunks()
+
+
+def test_a_site_whose_unit_changed_is_no_example_for_a_plan(house: tuple[Path, Watched]) -> None:
+    seen = recent_visits(house[1].snapshot, house[1].bundle, days=91)
+    assert list(seen.held) == [SITE]
+    assert SITE not in seen.visits.site
+    assert len(seen.visits.X) == seen.points.num_rows

@@ -4,6 +4,7 @@ from wellkept.jobs.auditing import audit_fairness
 from wellkept.jobs.documenting import documented, documents, report_facts
 from wellkept.jobs.ingesting import land, open_journeys, read_batch
 from wellkept.jobs.monitoring import monitor
+from wellkept.jobs.planning import Planned, Wanted, plan, plan_facts
 from wellkept.jobs.promoting import champion_version, promote, rollback, settle, versions_of
 from wellkept.jobs.recommending import recommend, write_recommendations
 from wellkept.jobs.scoring import ScoringRun, bundles_in_service, latest_scores, score_population
@@ -11,8 +12,8 @@ from wellkept.jobs.training import Asked, bundle_of, find_leaks, train_model, wi
 from wellkept.jobs.tuning import tune
 
 __all__ = [
-    "Asked", "ScoringRun", "audit_fairness", "bundle_of", "bundles_in_service", "champion_version", "documented",
-    "documents", "find_leaks", "land", "latest_scores", "monitor", "open_journeys", "promote", "read_batch",
-    "recommend", "report_facts", "rollback", "score_population", "settle", "train_model", "tune", "versions_of",
-    "without_leaks", "write_recommendations",
+    "Asked", "Planned", "ScoringRun", "Wanted", "audit_fairness", "bundle_of", "bundles_in_service", "champion_version",
+    "documented", "documents", "find_leaks", "land", "latest_scores", "monitor", "open_journeys", "plan", "plan_facts",
+    "promote", "read_batch", "recommend", "report_facts", "rollback", "score_population", "settle", "train_model",
+    "tune", "versions_of", "without_leaks", "write_recommendations",
 ]  # fmt: skip
