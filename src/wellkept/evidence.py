@@ -2,9 +2,9 @@
 
 Where chance decided who got an intervention, (outcome - risk) (given - propensity) / (propensity (1 - propensity)) has
 the effect on each patient as its expectation, whatever the risk is worth (Robins, Rotnitzky, Zhao 1994; METHOD.md,
-section 9.5). It is regressed on two numbers of the patient: the room to move, and what was assumed of them before. So a
-trial says both whether an intervention does anything and whether the assumed differences between patients are true; with
-few rows the answer stays what was assumed.
+section 9.5). It is regressed on two numbers of the patient: the room to move, and what was assumed before. So a trial
+tells both whether an intervention does anything and whether the assumed differences between patients are true.
+With few rows the answer stays what was assumed.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ def _story(facts: Facts) -> str:
     """What MLflow shows first of a run, in Markdown: the decision, and every gate with its reason."""
     against = f"version {facts.against}" if facts.against else "no champion, since there was none"
     gates = (f"| {gate.gate} | {OUTCOMES[gate.holds]} | {gate.says} |" for gate in facts.gates)
-    return "\n".join([f"**{facts.decision}**, judged against {against}. `report.html`, `card.html` and `decision.json` "
-                      "are among the artifacts.", "", "| gate | | why |", "|---|---|---|", *gates])  # fmt: skip
+    decided = f"**{facts.decision}**, judged against {against}. Report, card and decision are among the artifacts."
+    return "\n".join([decided, "", "| gate | | why |", "|---|---|---|", *gates])
 
 
 def _gate_tags(gates: Any) -> dict[str, str]:
