@@ -56,6 +56,8 @@ class Intervention:
         What it may cost the other dimension; empty where nothing is known.
     beliefs
         Target -> what it is believed to change.
+    puts_right
+        Feature -> the value it would have if what this answers had gone well: what a model is asked about (what_if.py).
     grade, source
         On what evidence, and whose.
     needs_language
@@ -78,6 +80,7 @@ class Intervention:
     dimension: str
     beliefs: Mapping[str, Belief]
     source: str
+    puts_right: Mapping[str, float] = field(default_factory=dict)
     grade: str = "assumed"
     unless: Expression | None = None
     not_for: str = ""

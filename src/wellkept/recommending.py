@@ -89,7 +89,7 @@ def recommended(
         "roles": pa.array([", ".join(i.roles) for i in chosen], pa.string()),
         "minutes": pa.array([i.minutes for i in chosen], pa.float32()),
         "due_at": pa.array([as_of + _duration(i.within) for i in chosen], pa.timestamp("us", tz="UTC")),
-        "grade": pa.array([i.grade for i in chosen], pa.string()),
+        "grade": pa.array([effects.grades[k] for k in allocation.choice[rows]], pa.string()),
         "others": pa.array(_others(effects, rows, allocation.choice[rows], catalogue), pa.string()),
         "holdout": pa.repeat(False, len(rows)),
     }))  # fmt: skip

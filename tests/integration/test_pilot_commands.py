@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.test_holdouts import SALT
 from wellkept import jobs
 from wellkept.__main__ import main
-from wellkept.contracts import RECOMMENDATIONS, SCORES
-from wellkept.files import digest_of
+from wellkept.effects import effects_of
+from wellkept.history import FeatureQuery
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.labelling import scoring_points
+from wellkept.offering import interventions
+from wellkept.pilots.plans import load_pilot
+from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 from wellkept.spec import Points
@@ -60,34 +61,25 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def log(system: Path) -> Path:
-    """A year of monthly nights with the pilot."""
+    """A year of monthly nights with the pilot, each of who was here in the last six weeks."""
     snapshot = Journeys(system / "journeys", key="test").snapshot()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WELLKEPT_PILOT_SALT", SALT)
-        for month in range(NIGHTS):
-            publish(system / "scores", snapshot, BEGINS + timedelta(days=30 * month))
-            assert recommend(system) == 0
+    trial = jobs.Trial(load_pilot(system / "pilot.toml", interventions()), SALT)
+    for month in range(NIGHTS):
+        as_of = BEGINS + timedelta(days=30 * month)
+        jobs.write_assignments(night(snapshot, as_of, trial), system / "steps", trial, as_of)
     return system / "steps"
 
 
-def publish(scores: Path, snapshot: Snapshot, as_of: datetime) -> None:
-    """A published run in which every risk is .3: who was here in the last six weeks."""
+def night(snapshot: Snapshot, as_of: datetime, trial: jobs.Trial) -> Recommended:
+    """What is recommended, and who is held out, where every risk is .3 and minutes are enough."""
+    catalogue = list(interventions().values())
     points = scoring_points(snapshot, Points(each="VISIT//COMPLETED", active="42d"), as_of)
-    n = points.num_rows
-    risk = dict.fromkeys(("risk", "risk_low", "risk_high", "reference_rate", "margin"), np.full(n, 0.3))
-    table = pa.table({**{c: points[c] for c in points.column_names}, **risk, "target": pa.repeat("detractor_risk", n),
-                      "model_version": pa.repeat("1", n)})  # fmt: skip
-    run = scores / f"{as_of:%Y%m%d}"
-    run.mkdir(parents=True)
-    pq.write_table(SCORES.check(table), run / "scores.parquet")
-    files = {"scores.parquet": {"sha256": digest_of(run / "scores.parquet")}}
-    (run / "manifest.json").write_text(json.dumps({"as_of": as_of.isoformat(), "files": files}))
-    (scores / "latest").write_text(run.name)
-
-
-def recommend(system: Path, *more: str) -> int:
-    return main(["recommend", "--journeys", str(system / "journeys"), "--scores", str(system / "scores"), "--minutes",
-                 "1000000", "--pilot", str(system / "pilot.toml"), "--out", str(system / "steps"), *more])  # fmt: skip
+    record = FeatureQuery(questions(catalogue)).run(snapshot, points)
+    triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
+    effects = effects_of(catalogue, {"detractor_risk": np.full(points.num_rows, 0.3)}, triggered)
+    allocation = given(effects, catalogue, Budget(1e6, 0))
+    table = with_holdouts(recommended(points, effects, allocation, catalogue, as_of), trial.pilot, SALT, as_of)
+    return Recommended(table, allocation, points.num_rows)
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
@@ -108,27 +100,6 @@ def test_the_plan_counts_patients_and_outcomes_in_the_journeys(system: Path, cap
 
 def test_a_plan_without_numbers_and_without_journeys_is_refused(system: Path) -> None:
     assert main(["pilot", "plan", str(system / "pilot.toml")]) == 5
-
-
-def test_who_is_held_out_is_in_the_table_and_on_no_list(system: Path, log: Path, capsys: Any) -> None:
-    table = RECOMMENDATIONS.check(pq.read_table(log / "recommendations.parquet"))
-    held = np.array(table["holdout"])
-    arms = np.array(table["intervention"].to_pylist())
-    assert held.any()
-    assert set(arms[held]) <= {"recovery_call", "nurse_call"}
-    assert set(table["pilot"].to_pylist()) == {"calls-2023", None}
-    capsys.readouterr()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WELLKEPT_PILOT_SALT", SALT)
-        recommend(system)
-    lines = capsys.readouterr().out
-    assert f"{(~held).sum()} steps" in lines
-    assert f"{held.sum()} more are held out by chance" in lines
-
-
-def test_without_a_salt_nobody_is_drawn(system: Path, log: Path, capsys: Any) -> None:
-    assert recommend(system) == 5
-    assert "WELLKEPT_PILOT_SALT is not set" in capsys.readouterr().err
 
 
 def test_the_status_says_who_is_in_and_that_the_draws_are_those_of_the_salt(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.bundling import points
 from tests.conftest import START, day
 from wellkept.contracts import ASSIGNMENTS
-from wellkept.effects import believed
+from wellkept.effects import effects_of
 from wellkept.errors import InputRefused, SpecRefused
 from wellkept.offering import DETRACTOR, interventions
 from wellkept.pilots.holdouts import assignments, chance, disagreeing, draw, epoch_of, first_assignments
@@ -50,7 +50,7 @@ def steps(count: int, step: str = "recovery_call", owed: int = 0) -> pa.Table:
     triggered = np.zeros((count, len(catalogue)), bool)
     triggered[:owed, list(CATALOGUE).index("interpreter")] = True
     triggered[owed:, list(CATALOGUE).index(step)] = True
-    effects = believed(catalogue, {DETRACTOR: np.full(count, 0.3)}, triggered)
+    effects = effects_of(catalogue, {DETRACTOR: np.full(count, 0.3)}, triggered)
     return recommended(points(count), effects, given(effects, catalogue, Budget(1e6, 1e6)), catalogue, day(20))
 
 

@@ -29,8 +29,9 @@ def _recommend(chosen: argparse.Namespace) -> None:
     settings = load_settings()
     snapshot = jobs.open_journeys(chosen.journeys, settings).snapshot()
     as_of, scores = jobs.latest_scores(chosen.scores)
+    bundles = jobs.bundles_in_service(settings, tuple(scores["target"].unique().to_pylist()))
     trial = jobs.load_trial(chosen.pilot, settings) if chosen.pilot else None
-    found = jobs.recommend(snapshot, scores, as_of, Budget(chosen.minutes, chosen.texts), trial)
+    found = jobs.recommend(snapshot, scores, as_of, Budget(chosen.minutes, chosen.texts), bundles, trial)
     path = jobs.write_recommendations(found, chosen.out)
     if trial:
         jobs.write_assignments(found, chosen.out, trial, as_of)
