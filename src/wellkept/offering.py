@@ -64,6 +64,8 @@ class Intervention:
         Must whoever does it speak the patient's language?
     is_entitlement
         Is it owed (language, disability)? Then no budget and no holdout applies.
+    is_safety
+        Does it answer a danger to the patient? Then nobody is held out of it either.
     """
 
     title: str
@@ -86,6 +88,7 @@ class Intervention:
     trade_off: str = ""
     needs_language: bool = True
     is_entitlement: bool = False
+    is_safety: bool = False
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +100,11 @@ class Intervention:
     @property
     def is_automated(self) -> bool:
         return self.minutes == 0
+
+    @property
+    def may_be_held_out(self) -> bool:
+        """May chance decide that a patient does not get it, to learn what it does?"""
+        return not (self.is_entitlement or self.is_safety)
 
 
 def interventions() -> dict[str, Intervention]:

@@ -16,17 +16,23 @@ from wellkept.effects import effects_of
 from wellkept.errors import InputRefused, NotEnoughData
 from wellkept.files import write_parquet
 from wellkept.history import FeatureQuery
+from wellkept.jobs.piloting import Trial
 from wellkept.journeys import Snapshot
 from wellkept.offering import Intervention, interventions
-from wellkept.recommending import Budget, Recommended, given, questions, recommended
+from wellkept.pilots.holdouts import assignments
+from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts
 from wellkept.what_if import what_if
 
 CHUNK = 50_000
 
+
 def recommend(
-    snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget, bundles: Sequence[Bundle]
+    snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget, bundles: Sequence[Bundle],
+    trial: Trial | None = None,
 ) -> Recommended:
     """One step a patient, for everybody of a published run: `scores` fits SCORES, and is what coordinators see.
+
+    With a `trial` some are held out by chance: `recommending.for_coordinators` leaves them out.
 
     Raises
     ------
@@ -47,7 +53,10 @@ def recommend(
                  for target, (bundle, there) in asked.items()}  # fmt: skip
     effects = effects_of(catalogue, risk, triggered, gone_well)
     allocation = given(effects, catalogue, budget)
-    return Recommended(recommended(points, effects, allocation, catalogue, as_of), allocation, points.num_rows)
+    table = recommended(points, effects, allocation, catalogue, as_of)
+    if trial:
+        table = with_holdouts(table, trial.pilot, trial.salt, as_of)
+    return Recommended(table, allocation, points.num_rows)
 
 
 def _that_scored(scores: pa.Table, target: str, bundles: Sequence[Bundle]) -> Bundle:
@@ -84,6 +93,22 @@ def write_recommendations(found: Recommended, folder: Path) -> Path:
     except OSError as error:
         raise InputRefused("folder", f"{folder} cannot be written to: {error.strerror}") from None
     return folder / "recommendations.parquet"
+
+
+def write_assignments(found: Recommended, folder: Path, trial: Trial, as_of: datetime) -> Path:
+    """The night's draws as a file of their own in `folder`/assignments/<pilot>: the log that a pilot is read from.
+
+    Raises
+    ------
+    InputRefused
+        It cannot be written there.
+    """
+    path = folder / "assignments" / trial.pilot.name / f"{as_of:%Y%m%dT%H%M%SZ}.parquet"
+    try:
+        write_parquet(path, assignments(trial.pilot, found.table, as_of))
+    except OSError as error:
+        raise InputRefused("folder", f"{path} cannot be written: {error.strerror}") from None
+    return path
 
 
 def _each_once(points: pa.Table) -> pa.Table:
