@@ -186,7 +186,8 @@ class Batch:
     `events` fits EVENTS, except that a source of outside identifiers gives `outside_id` (a string) in the
     place of `subject_id`; the journey store turns one into the other, there and nowhere else. `full_exports` are
     the rows of tables that always come whole, so that a short one can be held. `lineage` names the tables that each
-    code came from, where the source knows.
+    code came from, where the source knows. `observes`: is all here that became known up to its last event, so that what
+    is absent did not happen? Where it is not, the journeys end where they ended before (`Snapshot.observed_until`).
     """
 
     source: str
@@ -199,6 +200,7 @@ class Batch:
     notes: tuple[str, ...] = ()
     full_exports: Mapping[str, int] = field(default_factory=dict)
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    observes: bool = True
 
 
 @dataclass(frozen=True)
