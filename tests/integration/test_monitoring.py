@@ -107,7 +107,7 @@ def test_steps_are_recommended_to_those_who_were_published_and_to_nobody_of_a_he
     assert pc.all(pc.is_in(steps["subject_id"], scored["subject_id"].combine_chunks())).as_py()
     assert 0 < facts["used"]["staff minutes"] <= 200
     assert main(["recommend", "--journeys", "journeys", "--scores", "steps_of", "--minutes", "60", "--out", "s"]) == 0
-    assert "evidence: what-if" in capsys.readouterr().out
+    assert "evidence: assumed" in capsys.readouterr().out
 
 
 PILOT = """
