@@ -14,6 +14,7 @@ from wellkept.calibrating import logit
 from wellkept.grading import GradedLoss
 from wellkept.learning import Estimator, Explained, Fitted, Outcomes
 from wellkept.logistic import read_logistic
+from wellkept.one_row import RowProgram, for_one_row
 from wellkept.patterns import Program
 from wellkept.spec import Spec, Trees
 from wellkept.threads import available_threads
@@ -80,11 +81,17 @@ class BoostedTrees:
         """The boosters as tables; None where they do not fit or nothing can walk them."""
         return program_of(self.members)
 
+    @cached_property
+    def _for_one_row(self) -> RowProgram:
+        assert self.program is not None
+        return for_one_row(self.program)
+
     def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
         if self.program is None:
             return Explained(*mean_and_agreement(self.member_contributions(X), topic), self.margins(X))
         start = np.zeros(0) if self.start is None else self.start.log_odds(X)
-        told = walked(self.program, X, topic, start - self._mean, self.start.column if self.start else 0)
+        told = walked(self.program, X, topic, start - self._mean, self.start.column if self.start else 0,
+                      lambda: self._for_one_row)  # fmt: skip
         told.contributions[:, -1] += np.float32(self._mean)
         return told._replace(margins=told.margins.astype(float) + (start[:, None] if self.start else 0.0))
 
