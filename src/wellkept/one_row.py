@@ -17,7 +17,7 @@ WIDE = LARGEST + 1  # a group asks at most LARGEST columns, and has a margin
 LINE = 64  # bytes that memory gives at once
 
 
-class RowProgram(NamedTuple):
+class RowTables(NamedTuple):
     """What the kernel of one row walks; groups and decisions are those of `Program`.
 
     Attributes
@@ -45,10 +45,18 @@ class RowProgram(NamedTuple):
     table: np.ndarray
 
 
+class RowProgram(NamedTuple):
+    """A program for one row at a time: its tables, how many columns a row has, and the members' mean bias, float32."""
+
+    tables: RowTables
+    columns: int
+    bias: np.float32
+
+
 def for_one_row(program: Program) -> RowProgram:
     """Lay a program out for one row at a time; as much memory again as the program has."""
     size, entries = np.diff(program.decision_start), np.diff(program.entry_start)
-    groups, nobody = len(size), program.entry_column.max(initial=0) + 1
+    groups, columns = len(size), int(program.entry_column[-1])
     first = np.concatenate([[0], np.cumsum(1 << size)])
     column, missing = np.zeros((LARGEST, groups), np.uint32), np.zeros((LARGEST, groups), np.uint32)
     threshold = np.full((LARGEST, groups), -np.inf, np.float32)
@@ -57,7 +65,7 @@ def for_one_row(program: Program) -> RowProgram:
     column[place, group] = program.decision_column
     threshold[place, group] = program.decision_threshold
     missing[place, group] = program.decision_missing
-    whose = np.full((groups, WIDE), nobody, np.uint32)
+    whose = np.full((groups, WIDE), columns + 1, np.uint32)
     group = np.repeat(np.arange(groups), entries)
     whose[group, np.arange(len(group)) - program.entry_start[group]] = program.entry_column
     table = _aligned(first[-1])
@@ -65,8 +73,9 @@ def for_one_row(program: Program) -> RowProgram:
         begin = program.table_start[program.entry_start[g]]
         held = program.table[begin : begin + (entries[g] << size[g])]
         table[first[g] : first[g + 1], : entries[g]] = held.reshape(entries[g], -1).T
-    return RowProgram(program.member_start, program.member_base, column, threshold, missing,
-                      first[:-1].astype(np.uint32), whose, table)  # fmt: skip
+    tables = RowTables(program.member_start, program.member_base, column, threshold, missing,
+                       first[:-1].astype(np.uint32), whose, table)  # fmt: skip
+    return RowProgram(tables, columns, program.member_bias.mean())
 
 
 def _aligned(rows: int) -> np.ndarray:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from wellkept.one_row import WIDE, RowProgram
+from wellkept.one_row import WIDE, RowTables
 from wellkept.pattern_kernel import NUMBERS, POSITIONS, ROWS, TABLE, compiled_for
 
 WHOLE, WHOLES = types.uint32[::1], types.uint32[:, ::1]
-ROW_PROGRAM = types.NamedTuple((POSITIONS, NUMBERS, WHOLES, TABLE, WHOLES, WHOLE, WHOLES, TABLE), RowProgram)
+ROW_TABLES = types.NamedTuple((POSITIONS, NUMBERS, WHOLES, TABLE, WHOLES, WHOLE, WHOLES, TABLE), RowTables)
 
 
-@compiled_for(WHOLE, NUMBERS, ROW_PROGRAM)
+@compiled_for(WHOLE, NUMBERS, ROW_TABLES)
 def _find(at, value, program):  # type: ignore[no-untyped-def]
     """Which row of the table each group looks up."""
     groups = len(at)
@@ -31,7 +31,7 @@ def _find(at, value, program):  # type: ignore[no-untyped-def]
         at[g] += program.first[g]
 
 
-@compiled_for(NUMBERS, WHOLE, ROW_PROGRAM, types.int64)
+@compiled_for(NUMBERS, WHOLE, ROW_TABLES, types.int64)
 def _add_up(own, at, program, member):  # type: ignore[no-untyped-def]
     """Add what a member's tables hold to `own`, shape (columns + 2,), tree by tree; the last is nobody's."""
     for g in range(program.member_start[member], program.member_start[member + 1]):
@@ -40,7 +40,7 @@ def _add_up(own, at, program, member):  # type: ignore[no-untyped-def]
             own[program.entry_column[g, e]] += program.table[row, e]
 
 
-@compiled_for(TABLE, TABLE, TABLE, ROWS, ROW_PROGRAM, NUMBERS, types.int64, POSITIONS)
+@compiled_for(TABLE, TABLE, TABLE, ROWS, ROW_TABLES, NUMBERS, types.int64, POSITIONS)
 def walk_one(margins, contributions, agreement, X, program, start, column, topic):  # type: ignore[no-untyped-def]
     """As `wellkept.pattern_kernel.walk` of a matrix of one row; X is 1 x columns."""
     columns, members, topics = X.shape[1], len(program.member_base), agreement.shape[1]

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from wellkept.api.access import Rule
+from wellkept.api.direct import Direct
 from wellkept.api.problems import responses
 from wellkept.api.reading import JSON, broken, json_body, validated
 from wellkept.api.service import Service
@@ -20,7 +21,7 @@ from wellkept.serving.journey import row_of
 from wellkept.serving.requests import FEW, Asked, Told, risks
 from wellkept.store import SCORES, micros
 
-router = APIRouter(tags=["scoring"])
+router = APIRouter(tags=["scoring"], route_class=Direct)
 EXAMPLES = {
     "by features": {"value": {"patients": [{"patient": "case-17", "features": {"lead_days": 21}}], "top": 3}},
     "by events": {"value": {"patients": [{"patient": "case-17", "as_of": "2026-01-05T09:00:00-05:00", "events": [
