@@ -112,7 +112,7 @@ class Bundle:
 
     def stated_of(self, members: np.ndarray) -> Stated:
         """The same from the members' margins, rows x members, which `explained` gives too."""
-        mean = members.mean(axis=1)
+        mean = np.add.reduce(members, axis=1) / members.shape[1]  # the bits of `mean`, which takes three times as long
         width = self.uncertainty.half_width_at(mean, members, self.slope)
         margin = self.slope * mean + self.intercept
         risk, low, high = sigmoid(margin), sigmoid(margin - width), sigmoid(margin + width)

@@ -96,7 +96,7 @@ def jackknife(margins: np.ndarray) -> np.ndarray:
 
 def _jackknife(mean: np.ndarray, margins: np.ndarray) -> np.ndarray:
     members = margins.shape[1]
-    return (members - 1) / members * ((margins - mean[:, None]) ** 2).sum(axis=1)
+    return (members - 1) / members * np.add.reduce((margins - mean[:, None]) ** 2, axis=1)
 
 
 def fit_uncertainty(

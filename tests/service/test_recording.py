@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.serving import NOW
+from wellkept.api.commits import Commits
+from wellkept.errors import StoreFailed
 from wellkept.store import LIVE_EVENTS, SCORES, Entry, Line, Recorder, broken_chains, open_database
 from wellkept.store.recording import TURN
 
@@ -56,16 +59,16 @@ def unbroken(database: Path) -> bool:
 
 def test_both_ways_write_one_chain_and_now_and_then_it_is_the_threads_turn(database: Path, recorder: Recorder) -> None:
     ways = []
-    for number in range(2 * TURN):
+    for number in range(TURN + 99):
         lines = [Line(ENTRY), Line(ENTRY, [(SCORES, [SCORE])])] if number % 7 == 0 else [Line(ENTRY)]
         ways.append(recorder.write_at_once(lines))
         if not ways[-1]:
             for line in lines:
                 recorder.record(line.entry, line.rows).result(10)
-    assert set(ways[:TURN]) == {True}
-    assert False in ways[TURN:]
-    assert kept(database, "scores") == sum(number % 7 == 0 for number in range(2 * TURN))
-    assert kept(database) == 1 + 2 * TURN + kept(database, "scores")
+    assert set(ways[: TURN // 2]) == {True}
+    assert False in ways[TURN // 2 :]
+    assert kept(database, "scores") == sum(number % 7 == 0 for number in range(TURN + 99))
+    assert kept(database) == 1 + TURN + 99 + kept(database, "scores")
     assert unbroken(database)
 
 
@@ -100,6 +103,39 @@ def test_a_line_that_cannot_be_written_leaves_nothing_and_is_no_part_of_the_chai
     assert (kept(database), kept(database, "scores")) == (1, 0)
     assert recorder.write_at_once([Line(ENTRY)])
     assert unbroken(database)
+
+
+@pytest.mark.parametrize("together", [1, 2, 40])
+def test_a_request_goes_on_when_its_own_line_is_committed(database: Path, together: int) -> None:
+    recorder = recorder_of(database)
+    commits = Commits(recorder)
+
+    async def requests() -> None:
+        for _ in range((TURN + 99) // together):
+            await commits.record(ENTRY)
+            done.append(kept(database))
+            assert done[-1] >= len(done)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(requests() for _ in range(together)))
+
+    done: list[int] = []
+    asyncio.run(all_of_them())
+    recorder.close()
+    assert kept(database) == len(done)
+    assert unbroken(database)
+
+
+def test_when_nothing_writes_any_more_every_request_is_told(database: Path) -> None:
+    recorder = recorder_of(database)
+    commits = Commits(recorder)
+    recorder.close()
+
+    async def all_of_them() -> list[BaseException | None]:
+        return await asyncio.gather(*(commits.record(ENTRY) for _ in range(3)), return_exceptions=True)
+
+    assert [type(error) for error in asyncio.run(all_of_them())] == [StoreFailed] * 3
+    assert kept(database) == 0
 
 
 KILLED = """

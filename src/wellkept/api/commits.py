@@ -1,7 +1,8 @@
 """Lines of the audit that are committed together: those of all requests that one turn of the event loop brought.
 
 Where a commit has nothing to wait for it is made here; else by the writer's thread, with one hand-over for all lines,
-and meanwhile the next ones gather. Each request goes on only when its own line is committed.
+and meanwhile the next ones gather. Each request goes on only when its own line is committed. Whether others come with a
+request is not known beforehand: it does not wait for the end of the turn if the one before it came alone.
 """
 
 from __future__ import annotations
@@ -22,10 +23,17 @@ class Commits:
         self._recorder = recorder
         self._gathered: Waiting = []
         self._busy = False
+        self._alone = self._came = False  # was the last one alone; did one come in this turn
 
     async def record(self, entry: Entry, rows: Any = ()) -> None:
         """Return when the line, and the rows that it is about, are committed; raises what `Recorder.record` raises."""
         loop = asyncio.get_running_loop()
+        if self._alone and not self._came and not self._busy:
+            self._came = True
+            loop.call_soon(self._turn_ends)
+            if self._recorder.write_at_once([Line(entry, rows)]):
+                return
+        self._alone = False
         committed: asyncio.Future[None] = loop.create_future()
         self._gathered.append((Line(entry, rows), committed))
         if not self._busy:
@@ -33,8 +41,12 @@ class Commits:
             loop.call_soon(self._write, loop)  # after the other requests that came with this one
         await committed
 
+    def _turn_ends(self) -> None:
+        self._came = False
+
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         group, self._gathered = self._gathered, []
+        self._alone = len(group) == 1
         lines = [line for line, _ in group]
         try:
             if self._recorder.write_at_once(lines):

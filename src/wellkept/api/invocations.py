@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from wellkept.api.access import Rule
-from wellkept.api.direct import Direct
+from wellkept.api.direct import Answered, Direct
 from wellkept.api.problems import Refused, responses
 from wellkept.api.reading import JSON, broken, content_type, parsed, read_body
 from wellkept.api.service import Service
@@ -59,7 +59,7 @@ async def invocations(request: Request) -> Response:
     seconds = len(rows) * model.quick.seconds if len(rows) <= FEW else math.inf
     risk = await service.in_turn(_risk, model, rows, seconds=seconds)
     await service.record(request, "invocations", [], [f"{bundle.target} {bundle.version}"])
-    return Response(json.dumps({"predictions": [{"risk": r} for r in risk]}), media_type=JSON)
+    return Answered(json.dumps({"predictions": [{"risk": r} for r in risk]}))
 
 
 def _risk(model: Served, rows: Rows) -> list[float]:

@@ -115,4 +115,4 @@ class Quick:
 
 def _single(value: np.ndarray) -> float:
     """One number as `scoring` writes it: a float32."""
-    return float(value.astype(np.float32)[0])
+    return float(np.float32(value[0]))

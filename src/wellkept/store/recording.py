@@ -29,7 +29,8 @@ from wellkept.store.keys import micros
 from wellkept.store.tables import AUDIT, LIVE_EVENTS
 
 TOGETHER = 256
-TURN, OWN_TURNS = 300, 2  # commits at once, after which the thread makes so many: the checkpoint, and the sync after it
+# commits at once (some 20 MB of SQLite's log), and then as many by the thread: a checkpoint, and the sync after it
+TURN, OWN_TURNS = 2000, 2
 COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 COVERED = ("chain", "number", "at", "who", "action", "patients", "models", "why", "request", "previous")
 
@@ -74,7 +75,7 @@ class Recorder:
         self._chain, self._number, self._previous = secrets.token_hex(16), 0, ""
         compiled = insert(AUDIT).compile(dialect=engine.dialect)  # once: it takes as long as to carry it out
         self._insert_line, self._places = compiled.string, getattr(compiled, "positiontup", None)
-        self._turn = 0
+        self._left, self._owed = TURN, 0  # commits at once, and then by the thread, before it is the other's turn
         self._lock = threading.Lock()  # of the chain's end
         self._at_once = None if always_sync else at_once(engine)
         self._queue: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
@@ -111,9 +112,12 @@ class Recorder:
         """
         if self._at_once is None or not self._number or any(_must_sync(line) for line in lines):
             return False
-        self._turn += 1
-        if self._turn > TURN or not self._lock.acquire(blocking=False):
-            self._turn %= TURN + OWN_TURNS
+        if self._left <= 0:
+            self._left, self._owed = TURN, OWN_TURNS
+        if self._owed:
+            self._owed -= 1
+            return False
+        if not self._lock.acquire(blocking=False):
             return False
         before = self._number, self._previous
         try:
@@ -123,6 +127,7 @@ class Recorder:
             return False
         finally:
             self._lock.release()
+        self._left -= 1 + len(lines) // 16
         return True
 
     def _commit(self, connection: Connection, lines: Sequence[Line]) -> None:
