@@ -112,7 +112,8 @@ class Bundle:
 
     def stated_of(self, members: np.ndarray) -> Stated:
         """The same from the members' margins, rows x members, which `explained` gives too."""
-        mean, width = members.mean(axis=1), self.uncertainty.half_width(members, self.slope)
+        mean = np.add.reduce(members, axis=1) / members.shape[1]  # the bits of `mean`, which takes three times as long
+        width = self.uncertainty.half_width_at(mean, members, self.slope)
         margin = self.slope * mean + self.intercept
         risk, low, high = sigmoid(margin), sigmoid(margin - width), sigmoid(margin + width)
         if self.second is None:
@@ -155,7 +156,7 @@ class Bundle:
         """At which columns a feature begins, the bias last, and each column's topic: once, not for each patient."""
         feature = self.encoder.feature_of_column
         starts = np.flatnonzero(np.diff(feature, prepend=-1, append=len(self.encoder.features)))
-        return starts, topic_of(self.encoder.features)[feature]
+        return starts, topic_of(self.encoder.features)[feature].astype(np.int32)
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> Path:

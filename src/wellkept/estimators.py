@@ -14,12 +14,14 @@ from wellkept.calibrating import logit
 from wellkept.grading import GradedLoss
 from wellkept.learning import Estimator, Explained, Fitted, Outcomes
 from wellkept.logistic import read_logistic
+from wellkept.one_row import RowProgram, for_one_row
 from wellkept.patterns import Program
 from wellkept.spec import Spec, Trees
 from wellkept.threads import available_threads
 from wellkept.topics import mean_and_agreement
-from wellkept.walking import program_of, walked
+from wellkept.walking import program_of, walked, walked_alone
 
+NOWHERE = np.zeros(0, np.float32)
 SUREST = 0.999  # a share that boosting starts from lies within .001 and this
 
 
@@ -80,17 +82,27 @@ class BoostedTrees:
         """The boosters as tables; None where they do not fit or nothing can walk them."""
         return program_of(self.members)
 
+    @cached_property
+    def _for_one_row(self) -> RowProgram:
+        assert self.program is not None
+        return for_one_row(self.program)
+
     def explained(self, X: np.ndarray, topic: np.ndarray) -> Explained:
         if self.program is None:
             return Explained(*mean_and_agreement(self.member_contributions(X), topic), self.margins(X))
-        start = np.zeros(0) if self.start is None else self.start.log_odds(X)
-        told = walked(self.program, X, topic, start - self._mean, self.start.column if self.start else 0)
-        told.contributions[:, -1] += np.float32(self._mean)
-        return told._replace(margins=told.margins.astype(float) + (start[:, None] if self.start else 0.0))
+        if self.start is None:
+            told = self._walked(X, topic, NOWHERE, 0)
+            return told._replace(margins=told.margins.astype(float))
+        start = self.start.log_odds(X)
+        told = self._walked(X, topic, start - self.start.mean, self.start.column)
+        told.contributions[:, -1] += np.float32(self.start.mean)
+        return told._replace(margins=told.margins.astype(float) + start[:, None])
 
-    @property
-    def _mean(self) -> float:
-        return self.start.mean if self.start else 0.0
+    def _walked(self, X: np.ndarray, topic: np.ndarray, start: np.ndarray, column: int) -> Explained:
+        assert self.program is not None
+        if len(X) == 1:
+            return walked_alone(self._for_one_row, X, topic, start, column)
+        return walked(self.program, X, topic, start, column)
 
     def files(self) -> dict[str, bytes]:
         files = {f"trees-{i}.ubj": bytes(m.save_raw("ubj")) for i, m in enumerate(self.members)}

@@ -29,11 +29,20 @@ def by_topic(contributions: np.ndarray, topic: np.ndarray) -> np.ndarray:
     contributions
         Rows x as many columns as `topic` has entries, or more of them, which are left out.
     """
+    return added_up(contributions, *in_topics(topic))
+
+
+def in_topics(topic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns that are of a topic, topic by topic, and where in them each topic starts."""
     order = np.argsort(topic, kind="stable")
     order = order[topic[order] != NOBODYS]
+    return order, np.flatnonzero(np.diff(topic[order], prepend=NOBODYS))
+
+
+def added_up(contributions: np.ndarray, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """`by_topic`, with what `in_topics` gave."""
     if len(order) == 0:
         return np.zeros((len(contributions), 0), contributions.dtype)
-    starts = np.flatnonzero(np.diff(topic[order], prepend=NOBODYS))
     return np.add.reduceat(contributions[:, order], starts, axis=1)
 
 

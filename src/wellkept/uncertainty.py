@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,19 @@ class Uncertainty:
 
     def half_width(self, margins: np.ndarray, slope: float) -> np.ndarray:
         """Half of the 95 % interval in calibrated log-odds, shape (rows,), of rows x members margins."""
-        mean, freedom = margins.mean(axis=1), margins.shape[1] - 1
-        usual = np.interp(mean, self.knots, self.usual)
-        learning = (USUAL_COUNTS * usual + freedom * jackknife(margins)) / (USUAL_COUNTS + freedom)
+        return self.half_width_at(margins.mean(axis=1), margins, slope)
+
+    def half_width_at(self, mean: np.ndarray, margins: np.ndarray, slope: float) -> np.ndarray:
+        """The same where the members' mean is known already."""
+        freedom = margins.shape[1] - 1
+        usual = np.interp(mean, *self._curve)
+        learning = (USUAL_COUNTS * usual + freedom * _jackknife(mean, margins)) / (USUAL_COUNTS + freedom)
         calibrating = (mean * self.slope + 2 * self.both) * mean + self.intercept
         return NORMAL * np.sqrt(LEARNED_SLOWLY * slope**2 * learning + np.maximum(calibrating, 0))
+
+    @cached_property
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.knots), np.array(self.usual)
 
     def recalibrated(
         self, *, label: np.ndarray, margin: np.ndarray, subject: np.ndarray, line: tuple[float, float]
@@ -82,8 +91,12 @@ class Uncertainty:
 
 def jackknife(margins: np.ndarray) -> np.ndarray:
     """Delete-a-group variance of the members' mean, shape (rows,), of rows x members margins."""
+    return _jackknife(margins.mean(axis=1), margins)
+
+
+def _jackknife(mean: np.ndarray, margins: np.ndarray) -> np.ndarray:
     members = margins.shape[1]
-    return (members - 1) / members * ((margins - margins.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    return (members - 1) / members * np.add.reduce((margins - mean[:, None]) ** 2, axis=1)
 
 
 def fit_uncertainty(

@@ -79,7 +79,7 @@ def test_one_row_alone_has_the_bits_of_the_batch(made: tuple[BoostedTrees, np.nd
     batch = trees.explained(many, ALL)
     for i in (0, 7, ROWS - 1, len(many) - 1):
         for alone, together in zip(trees.explained(many[i : i + 1], ALL), batch, strict=True):
-            np.testing.assert_array_equal(alone[0], together[i])
+            assert alone[0].tobytes() == together[i].tobytes()
 
 
 @pytest.mark.filterwarnings("ignore")  # shap's own, about other libraries
@@ -302,10 +302,13 @@ def test_the_whole_kernel_works_where_no_folder_can_be_written():
 
 
 def test_a_call_never_compiles():
+    from wellkept.one_row_kernel import walk_one
     from wellkept.pattern_kernel import walk
 
     trees = bundle().estimator
-    trees.explained(np.zeros((1, trees.columns), np.float32), np.arange(trees.columns))
-    assert len(walk.signatures) == 1
-    with pytest.raises(TypeError):
-        walk(1, 2, 3)
+    for rows in (1, 2):
+        trees.explained(np.zeros((rows, trees.columns), np.float32), np.arange(trees.columns))
+    for kernel in (walk, walk_one):
+        assert len(kernel.signatures) == 1
+        with pytest.raises(TypeError):
+            kernel(1, 2, 3)

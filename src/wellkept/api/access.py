@@ -48,9 +48,9 @@ class Open(Rule):
 
 
 async def _presented(request: Request, service: Any) -> Key:
-    given = request.headers.getlist("authorization")
+    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     source = request.client.host if request.client else ""
-    scheme, _, text = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    scheme, _, text = given[0].decode("latin-1").partition(" ") if len(given) == 1 else ("", "", "")
     key = None
     if scheme.lower() == "bearer" and len(text) < 200:
         if service.keys.is_remembered(text):

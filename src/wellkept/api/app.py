@@ -17,6 +17,7 @@ from starlette.responses import Response
 from wellkept import __version__
 from wellkept.api import health, invocations, models, patients, scoring
 from wellkept.api.access import BEARER, Open, refuse_routes_without_rule, rules_of
+from wellkept.api.direct import directly
 from wellkept.api.guard import Guard
 from wellkept.api.problems import Problem, Refused, problem, request_id
 from wellkept.api.service import Service
@@ -47,7 +48,7 @@ def create_app(
     service = Service(settings or load_settings(), clock, try_out)
     app = bare_app()
     app.state.service = service
-    return Guard(app, service)
+    return Guard(app, service, directly(app))
 
 
 def bare_app() -> FastAPI:

@@ -7,9 +7,9 @@ import itertools
 import logging
 import secrets
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wellkept.api.problems import Refused, problem
@@ -22,10 +22,10 @@ MOST_HEADERS, LARGEST_HEADERS = 100, 16 * 1024
 
 
 class Guard:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application, and before those of its routes that can be called `directly`."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
+    def __init__(self, app: ASGIApp, service: Service, directly: Mapping[tuple[str, str], ASGIApp]) -> None:
+        self._app, self._service, self._directly = app, service, directly
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -46,7 +46,8 @@ class Guard:
         try:
             self._refuse_odd(scope)
             async with asyncio.timeout(self._service.settings.deadline_seconds):
-                await self._app(scope, receive, told)
+                app = self._directly.get((scope["method"], scope["path"]), self._app)
+                await app(scope, receive, told)
         except Refused as refused:
             await problem(identity, refused)(scope, receive, told)
         except TimeoutError:
@@ -65,7 +66,7 @@ class Guard:
         headers = scope["headers"]
         if len(headers) > MOST_HEADERS or sum(len(n) + len(v) for n, v in headers) > LARGEST_HEADERS:
             raise Refused(431, "headers_too_large", "the request has too many or too large headers")
-        host = Request(scope).headers.get("host", "")
+        host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         hosts = self._service.settings.hosts
         if name not in hosts and "*" not in hosts:

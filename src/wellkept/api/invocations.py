@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from wellkept.api.access import Rule
+from wellkept.api.direct import Answered, Direct
 from wellkept.api.problems import Refused, responses
 from wellkept.api.reading import JSON, broken, content_type, in_line, parsed, read_body
 from wellkept.api.service import Service
@@ -20,8 +22,10 @@ from wellkept.api.shapes import PredictionsAnswer
 from wellkept.bundles import Bundle
 from wellkept.contracts import LARGEST_NUMBER
 from wellkept.serving.given import table_of
+from wellkept.serving.in_service import Served
+from wellkept.serving.requests import FEW
 
-router = APIRouter(tags=["MLflow"])
+router = APIRouter(tags=["MLflow"], route_class=Direct)
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 CSV = "text/csv"
 EXAMPLES = {
@@ -47,26 +51,30 @@ async def invocations(request: Request) -> Response:
     body = await read_body(request)
     async with in_line(request, body):
         data, params = (_of_csv(body), {}) if kind == CSV else _of_json(parsed(body))
-    bundle = _bundle(service, params)
+    model = _model(service, params)
+    bundle = model.bundle
     rows = _rows(data, bundle)
     if not 0 < len(rows) <= service.settings.max_patients:
         raise broken([("/", "number_of_rows")])
     if breaches := [b for i, row in enumerate(rows) for b in _breaches(bundle, row, i)]:
         raise broken(breaches)
-    risk = await service.in_turn(_risk, bundle, rows)
+    seconds = len(rows) * model.quick.seconds if len(rows) <= FEW else math.inf
+    risk = await service.in_turn(_risk, model, rows, seconds=seconds)
     await service.record(request, "invocations", [], [f"{bundle.target} {bundle.version}"])
-    return Response(json.dumps({"predictions": [{"risk": r} for r in risk]}), media_type=JSON)
+    return Answered(json.dumps({"predictions": [{"risk": r} for r in risk]}))
 
 
-def _risk(bundle: Bundle, rows: Rows) -> list[float]:
-    return bundle.risk(bundle.encoder.matrix(table_of(bundle, rows))).tolist()
+def _risk(model: Served, rows: Rows) -> list[float]:
+    if len(rows) <= FEW:
+        return [float(model.quick.risk(model.quick.row(row))[0]) for row in rows]
+    return model.quick.risk(model.bundle.encoder.matrix(table_of(model.bundle, rows))).tolist()
 
 
-def _bundle(service: Service, params: Mapping[str, Any]) -> Bundle:
+def _model(service: Service, params: Mapping[str, Any]) -> Served:
     target = params.get("target", service.settings.invocations or None)
     if target is None and len(service.models.served) > 1:
         raise Refused(422, "which_target", 'several models are in service: send "params": {"target": ...}')
-    return service.asked_models(None if target is None else [target])[0].bundle
+    return service.asked_models(None if target is None else [target])[0]
 
 
 def _of_json(data: Any) -> tuple[tuple[str, Any], dict[str, Any]]:

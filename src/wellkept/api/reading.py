@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from wellkept.api.problems import Refused
 from wellkept.errors import BodyUnreadable
@@ -85,18 +85,20 @@ async def read_body(request: Request) -> bytes:
     settings = request.app.state.service.settings
     if int(request.headers.get("content-length", "0")) > settings.max_body_bytes:
         raise _too_large(settings.max_body_bytes)
-    parts, size = [], 0
+    parts, size, receive, more = [], 0, request.receive, True
     try:
         async with asyncio.timeout(settings.body_seconds):
-            async for part in request.stream():
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "disconnected", "the client went away")
+                part, more = message.get("body", b""), message.get("more_body", False)
                 size += len(part)
                 if size > settings.max_body_bytes:
                     raise _too_large(settings.max_body_bytes)
                 parts.append(part)
     except TimeoutError:
         raise Refused(408, "body_timeout", "the body did not come in time", headers={"connection": "close"}) from None
-    except ClientDisconnect:
-        raise Refused(400, "disconnected", "the client went away") from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

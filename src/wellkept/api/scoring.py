@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from wellkept.api.access import Rule
+from wellkept.api.direct import Answered, Direct
 from wellkept.api.problems import responses
 from wellkept.api.reading import JSON, broken, json_body, validated
 from wellkept.api.service import Service
@@ -20,7 +21,7 @@ from wellkept.serving.journey import row_of
 from wellkept.serving.requests import FEW, Asked, Told, risks
 from wellkept.store import SCORES, micros
 
-router = APIRouter(tags=["scoring"])
+router = APIRouter(tags=["scoring"], route_class=Direct)
 EXAMPLES = {
     "by features": {"value": {"patients": [{"patient": "case-17", "features": {"lead_days": 21}}], "top": 3}},
     "by events": {"value": {"patients": [{"patient": "case-17", "as_of": "2026-01-05T09:00:00-05:00", "events": [
@@ -56,7 +57,7 @@ async def score(request: Request) -> Response:
         [m.bundle.target + " " + m.bundle.version for m in models], _rows(service, asked.patients, told, micros(now)),
     )  # fmt: skip
     answer = [{"patient": p.patient, "risks": one} for p, one in zip(asked.patients, told.by_patient, strict=True)]
-    return Response(json.dumps({"patients": answer}), media_type=JSON)
+    return Answered(json.dumps({"patients": answer}))
 
 
 def _refuse_broken(service: Service, asked: ScoreRequest) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from wellkept.api.access import Rates, Tries
+from wellkept.api.commits import Commits
 from wellkept.api.metrics import Metrics
 from wellkept.api.problems import Refused, request_id
 from wellkept.errors import JourneysDamaged
@@ -44,6 +45,7 @@ class Service:
         self.engine = open_database(settings.database)
         self.keys, self.recorder = Keys(self.engine, pepper), Recorder(
             self.engine, pepper, clock, always_sync=settings.audit_sync)
+        self._commits = Commits(self.recorder)
         self.handles, self._pepper = Handles(hashlib.sha256(pepper).digest()), pepper
         self.metrics, self.rates, self.tries = Metrics(), Rates(settings.per_minute), Tries()
         self.models = InService(settings.models, try_out)
@@ -99,7 +101,7 @@ class Service:
         entry = Entry(f"{key.name}/{key.id}", action, request_id(request), patients, models, purpose(request))
         self._recording += 1
         try:
-            await asyncio.wrap_future(self.recorder.record(entry, rows))
+            await self._commits.record(entry, rows)
         finally:
             self._recording -= 1
 

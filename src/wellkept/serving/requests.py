@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -19,8 +19,7 @@ FEW = 4  # patients that are answered one by one: a table pays beyond
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """One patient: by features, or by the rows of a journey (`serving.journey`); the moment in microseconds."""
 
     moment: int
@@ -74,8 +73,7 @@ def _quickly(model: Served, patients: Sequence[Asked], there: list[int], told: T
         given = patients[i].features or {}
         as_of = stamp(EPOCH + timedelta(microseconds=patients[i].moment))
         told.by_patient[i].append(model.quick.answer(given, as_of, explain=explain, top=top))
-        known = sum(f.name in given and given[f.name] is not None for f in model.bundle.encoder.features)
-        told.missing[target] = told.missing.get(target, 0) + count - known
+        told.missing[target] = told.missing.get(target, 0) + count - model.quick.known(given)
         told.asked[target] = told.asked.get(target, 0) + count
 
 

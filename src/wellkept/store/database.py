@@ -123,6 +123,21 @@ def _own_folder(path: Path) -> None:
     path.touch(mode=0o600)
 
 
+def at_once(engine: Engine) -> Connection | None:
+    """A connection for writes that wait for nothing: no lock, no sync and no checkpoint; None where there is no such.
+
+    A commit into SQLite's write-ahead log is then a write into the system's memory. Others must make the checkpoints.
+    """
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    connection = create_engine(
+        engine.url, hide_parameters=True, connect_args={"timeout": 0, "check_same_thread": False}).connect()
+    for pragma in ("synchronous = NORMAL", "wal_autocheckpoint = 0"):
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+    connection.commit()
+    return connection
+
+
 def without_sync(connection: Connection) -> None:
     """Let the transaction that begins here be committed before the disk has it: a killed process loses nothing of it,
     a power cut may lose the last moment.

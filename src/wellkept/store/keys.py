@@ -6,7 +6,6 @@ the old one goes.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -24,6 +23,7 @@ from wellkept.store.tables import KEYS
 SCOPES = ("score", "read", "write", "admin")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SHAPE = re.compile(r"wk_([a-f0-9]{12})_([A-Za-z0-9_-]{43})")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIVE_AT_ONCE = 2
 REMEMBERED = 2.0  # seconds that a key is not looked up again: so long a revoked one may still work
 
@@ -119,12 +119,13 @@ class Keys:
         return key
 
     def _digest(self, secret: str) -> str:
-        return hmac.new(self._pepper, secret.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._pepper, secret.encode(), "sha256").hex()
 
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970."""
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _key(row: object) -> Key:
