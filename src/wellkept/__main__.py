@@ -7,7 +7,18 @@ import json
 import sys
 
 from wellkept import __version__
-from wellkept.commands import experiments, journeys, models, nightly, parts, recommending, service, synthetic
+from wellkept.commands import (
+    experiments,
+    journeys,
+    models,
+    nightly,
+    parts,
+    pilots,
+    planning,
+    recommending,
+    service,
+    synthetic,
+)
 from wellkept.errors import LeakFound, WellkeptError
 
 USAGE, INTERRUPTED = 64, 130
@@ -37,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wellkept", description="Who is at risk, why, and what would help.")
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    for kind in (journeys, models, experiments, nightly, recommending, service, parts, synthetic):
+    kinds = (journeys, models, experiments, nightly, recommending, pilots, planning, service, parts, synthetic)
+    for kind in kinds:
         kind.add(verbs)
     return parser
 

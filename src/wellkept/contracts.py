@@ -158,10 +158,25 @@ RECOMMENDATIONS = Table(
         Column("due_at", TIME, "by when it should be done"),
         Column("grade", pa.string(), "on what evidence: assumed, what-if, observational or randomised"),
         Column("others", pa.string(), "up to two other steps that make sense, the better first"),
+        Column("pilot", pa.string(), "the pilot that drew for this patient", null="nobody drew", optional=True),
+        Column("holdout", pa.bool_(), "drawn to get nothing: a row for the log, and for no coordinator"),
+        Column("propensity", pa.float64(), "chance to get the step", "probability", null="nobody drew", optional=True),
     ),
 )
 
-TABLES = (EVENTS, POINTS, LABELS, SCORES, REASONS, RECOMMENDATIONS)
+ASSIGNMENTS = Table(
+    "assignments",
+    (
+        *POINTS.columns,
+        Column("arm", pa.string(), "the step that they would get, by its name in the catalogue"),
+        Column("epoch", TIME, "since when the draw stands", null="nobody drew"),
+        Column("holdout", pa.bool_(), "got nothing; of a pilot: was drawn to get nothing, whatever was done then"),
+        Column("propensity", pa.float64(), "chance to get the step, known before", "probability", null="nobody drew"),
+        Column("minutes", pa.float32(), "of staff that the step takes", unit="min", null="not known", optional=True),
+    ),
+)
+
+TABLES = (EVENTS, POINTS, LABELS, SCORES, REASONS, RECOMMENDATIONS, ASSIGNMENTS)
 
 
 @dataclass(frozen=True)
@@ -171,7 +186,8 @@ class Batch:
     `events` fits EVENTS, except that a source of outside identifiers gives `outside_id` (a string) in the
     place of `subject_id`; the journey store turns one into the other, there and nowhere else. `full_exports` are
     the rows of tables that always come whole, so that a short one can be held. `lineage` names the tables that each
-    code came from, where the source knows.
+    code came from, where the source knows. `observes`: is all here that became known up to its last event, so that what
+    is absent did not happen? Where it is not, the journeys end where they ended before (`Snapshot.observed_until`).
     """
 
     source: str
@@ -184,6 +200,7 @@ class Batch:
     notes: tuple[str, ...] = ()
     full_exports: Mapping[str, int] = field(default_factory=dict)
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    observes: bool = True
 
 
 @dataclass(frozen=True)

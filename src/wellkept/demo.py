@@ -51,7 +51,8 @@ def run_demo(
     bundles = jobs.bundles_in_service(settings, served)
     run = jobs.score_population(journeys.snapshot(), bundles, AS_OF, folder / "scores", narrate=say,
                                 again="the demo was run again", settings=settings)
-    steps = jobs.recommend(journeys.snapshot(), jobs.latest_scores(folder / "scores")[1], AS_OF, BUDGET)
+    scores = jobs.latest_scores(folder / "scores")[1]
+    steps = jobs.recommend(journeys.snapshot(), scores, AS_OF, BUDGET, bundles)
     jobs.write_recommendations(steps, run.folder.parent / "steps")
     told = [*_headline(patients), *_reports(reports), *_worst(run.folder, served),
             *recommendation_lines(steps), "", *_next(folder, run, settings)]

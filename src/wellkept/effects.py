@@ -1,8 +1,9 @@
-"""How much would it help this patient, and how do we know: beliefs and risks in, an effect with its spread out.
+"""How much would it help this patient, and how do we know: beliefs, risks, what-ifs in; effects and their spread out.
 
 Without an experiment an intervention's effect is its catalogue's belief where the trigger is in the record, and nothing
-where it is not, times the patient's room to move: risk (1 - risk) over what is usual (METHOD.md, section 9.5). SHAP
-values play no part: what a risk is associated with need not be what would lower it.
+where it is not, times the patient's room to move: risk (1 - risk) over what is usual (METHOD.md, section 9.5). It is
+bounded by what the model would say had the thing never gone wrong (what_if.py), where the model has a say. Trials
+correct it (evidence.py). SHAP values play no part: what a risk is associated with need not be what would lower it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from wellkept.evidence import Evidence, basis, room
 from wellkept.offering import Intervention
 
-USUAL_ROOM = 0.12  # mean of risk (1 - risk) that beliefs are stated for
 SURE = 0.8  # probability that it helps at all, below which it is not offered
 
 
@@ -29,11 +30,14 @@ class Effects:
         Target -> shape (patients, interventions), probability; a change below 0 is help.
     offered
         Shape (patients, interventions): trigger there, nothing against it, and surely enough a help.
+    grades
+        By intervention, the best evidence that its effects go by.
     """
 
     change: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
     offered: np.ndarray
+    grades: tuple[str, ...]
 
     @property
     def value(self) -> np.ndarray:
@@ -41,10 +45,11 @@ class Effects:
         return np.where(self.offered, -sum(self.change.values()), 0.0)
 
 
-def believed(
-    catalogue: Sequence[Intervention], risk: Mapping[str, np.ndarray], triggered: np.ndarray
-) -> Effects:
-    """What the catalogue believes.
+def effects_of(
+    catalogue: Sequence[Intervention], risk: Mapping[str, np.ndarray], triggered: np.ndarray,
+    gone_well: Mapping[str, np.ndarray] | None = None, evidence: Evidence | None = None,
+) -> Effects:  # fmt: skip
+    """What the catalogue believes, the model does not contradict, and trials corrected.
 
     Parameters
     ----------
@@ -52,15 +57,45 @@ def believed(
         Target -> shape (patients,), probability; NaN where the patient has no such risk, which then cannot change.
     triggered
         Shape (patients, interventions): is the trigger there, and nothing against it?
+    gone_well
+        Target -> what `what_if` says, shape (patients, interventions); a target without it is not bounded.
+    evidence
+        What trials taught.
     """
+    gone_well, evidence = gone_well or {}, evidence or {}
     change, spread = {}, {}
     for target, p in risk.items():
-        room = np.nan_to_num(p * (1 - p) / USUAL_ROOM)[:, None]
-        beliefs = [i.beliefs.get(target) for i in catalogue]
-        change[target] = triggered * room * np.array([b.change if b else 0.0 for b in beliefs])
-        spread[target] = triggered * room * np.array([b.spread if b else 0.0 for b in beliefs])
-    mean = -sum(change.values())
-    deviation = np.sqrt(sum(s**2 for s in spread.values()))
-    helps = ndtr(np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)) >= SURE
+        said = gone_well.get(target, np.full(triggered.shape, np.nan))
+        change[target], spread[target] = _assumed(catalogue, target, p, triggered, said)
+        for k, intervention in enumerate(catalogue):
+            if learned := evidence.get((intervention.name, target)):
+                by = basis(p, change[target][:, k]) * triggered[:, k : k + 1]
+                change[target][:, k], spread[target][:, k] = learned.change(by)
     owed = np.array([i.is_entitlement for i in catalogue])
-    return Effects(change, spread, triggered & (helps | owed))
+    offered = triggered & (_helps(change, spread) | owed)
+    return Effects(change, spread, offered, tuple(_grade(i, k, gone_well, evidence) for k, i in enumerate(catalogue)))
+
+
+def _assumed(
+    catalogue: Sequence[Intervention], target: str, risk: np.ndarray, triggered: np.ndarray, gone_well: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Beliefs where the trigger is, bounded; as sure in proportion as they were."""
+    beliefs = [i.beliefs.get(target) for i in catalogue]
+    reach = triggered * room(risk)[:, None]
+    change = reach * np.array([b.change if b else 0.0 for b in beliefs])
+    bounded = np.fmax(change, gone_well)  # NaN does not bound
+    kept = np.divide(bounded, change, out=np.ones_like(change), where=change != 0)
+    return bounded, kept * reach * np.array([b.spread if b else 0.0 for b in beliefs])
+
+
+def _helps(change: Mapping[str, np.ndarray], spread: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Is it sure enough that it helps at all?"""
+    mean, deviation = -sum(change.values()), np.sqrt(sum(s**2 for s in spread.values()))
+    return ndtr(np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)) >= SURE
+
+
+def _grade(intervention: Intervention, k: int, gone_well: Mapping[str, np.ndarray], evidence: Evidence) -> str:
+    if any((intervention.name, target) in evidence for target in intervention.beliefs):
+        return "randomised"
+    asked = any(np.isfinite(said[:, k]).any() for said in gone_well.values())
+    return "what-if" if asked and intervention.grade == "assumed" else intervention.grade

@@ -28,7 +28,7 @@ def groups_at(snapshot: Snapshot, spec: Spec, points: pa.Table, features: pa.Tab
     code of `audit`, `protected` and `groups`, named by the code's last part. `prior` tells whether the feature that
     people go by today (`baseline`) is known.
     """
-    columns = dict(zip(("site", "kind"), _place(snapshot, spec, points), strict=True))
+    columns = dict(zip(("site", "kind"), places_at(snapshot, spec, points), strict=True))
     codes = dict.fromkeys(code for code in (*spec.audit, *spec.protected, *spec.groups) if code.startswith("PERSON//"))
     asked = {f"{code} {how}": question for code in codes for how, question in _questions(code).items()}
     known = FeatureQuery(asked).run(snapshot, points) if asked else pa.table({})
@@ -42,10 +42,10 @@ def groups_at(snapshot: Snapshot, spec: Spec, points: pa.Table, features: pa.Tab
 
 def sites_at(snapshot: Snapshot, spec: Spec, points: pa.Table) -> np.ndarray:
     """The site of each point, shape (n,), strings; UNKNOWN where the journeys do not say."""
-    return _place(snapshot, spec, points)[0]
+    return places_at(snapshot, spec, points)[0]
 
 
-def _place(snapshot: Snapshot, spec: Spec, points: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def places_at(snapshot: Snapshot, spec: Spec, points: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Site and category of the latest of the model's occasions that is known; of any event, where there is none."""
     occasion = f"({sql_any_code([spec.points.each])})" if spec.points.each else "TRUE"
     found = engine.at_points(

@@ -185,7 +185,7 @@ def _manifest(batch: Batch, before: Snapshot | None, shards: int) -> dict[str, A
     """What the next version says of itself, but for its files."""
     old: Mapping[str, Any] = before.manifest if before else {"batches": {}, "codes": {}, "versions": {}}
     version = before.version + 1 if before else 1
-    seen = pc.max(batch.events["time"]).as_py() or NOTHING_OBSERVED
+    seen = (pc.max(batch.events["time"]).as_py() if batch.observes else None) or NOTHING_OBSERVED
     landed = {"source": batch.source, "rows": batch.rows, "inputs": dict(batch.inputs),
               "full_exports": dict(batch.full_exports), "number": version}
     return {

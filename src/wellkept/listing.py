@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
+from wellkept.listing_pilots import held_out_line
 from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
 from wellkept.offering import interventions
 from wellkept.parts import discover
-from wellkept.recommending import Recommended
+from wellkept.recommending import Recommended, for_coordinators
 
 METRICS = {
     "auroc": "AUROC", "auprc": "AUPRC", "brier_skill": "Brier skill", "log_loss": "log loss",
@@ -95,9 +96,10 @@ def version_lines(facts: Mapping) -> list[str]:
 
 def recommendation_lines(found: Recommended) -> list[str]:
     """Each step that was recommended, to how many, for which fact, and to whom first; what an hour would be worth."""
-    table, used = found.table, found.allocation.used
+    table, used = for_coordinators(found.table), found.allocation.used
     spent = f"{used['staff minutes']:.0f} minutes of staff, {used['texts']:.0f} texts"
     lines = [f"{table.num_rows} steps for {found.candidates} patients: {spent}; what is owed costs no budget"]
+    lines += held_out_line(found.table)
     times = Counter(table["intervention"].to_pylist())
     first = {row["intervention"]: row for row in reversed(table.to_pylist())}
     for name, row in sorted(first.items(), key=lambda pair: pair[1]["rank"]):

@@ -56,12 +56,16 @@ class Intervention:
         What it may cost the other dimension; empty where nothing is known.
     beliefs
         Target -> what it is believed to change.
+    puts_right
+        Feature -> the value it would have if what this answers had gone well: what a model is asked about (what_if.py).
     grade, source
         On what evidence, and whose.
     needs_language
         Must whoever does it speak the patient's language?
     is_entitlement
         Is it owed (language, disability)? Then no budget and no holdout applies.
+    is_safety
+        Does it answer a danger to the patient? Then nobody is held out of it either.
     """
 
     title: str
@@ -76,6 +80,7 @@ class Intervention:
     dimension: str
     beliefs: Mapping[str, Belief]
     source: str
+    puts_right: Mapping[str, float] = field(default_factory=dict)
     grade: str = "assumed"
     unless: Expression | None = None
     not_for: str = ""
@@ -83,6 +88,7 @@ class Intervention:
     trade_off: str = ""
     needs_language: bool = True
     is_entitlement: bool = False
+    is_safety: bool = False
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +100,11 @@ class Intervention:
     @property
     def is_automated(self) -> bool:
         return self.minutes == 0
+
+    @property
+    def may_be_held_out(self) -> bool:
+        """May chance decide that a patient does not get it, to learn what it does?"""
+        return not (self.is_entitlement or self.is_safety)
 
 
 def interventions() -> dict[str, Intervention]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from wellkept.allocating import NOBODY, Allocation, Resource, allocate
 from wellkept.contracts import RECOMMENDATIONS
@@ -19,6 +20,8 @@ from wellkept.durations import microseconds
 from wellkept.effects import Effects
 from wellkept.history import Expression, past
 from wellkept.offering import Intervention
+from wellkept.pilots.holdouts import draw
+from wellkept.pilots.plans import Pilot
 
 OTHERS = 2
 
@@ -86,9 +89,35 @@ def recommended(
         "roles": pa.array([", ".join(i.roles) for i in chosen], pa.string()),
         "minutes": pa.array([i.minutes for i in chosen], pa.float32()),
         "due_at": pa.array([as_of + _duration(i.within) for i in chosen], pa.timestamp("us", tz="UTC")),
-        "grade": pa.array([i.grade for i in chosen], pa.string()),
+        "grade": pa.array([effects.grades[k] for k in allocation.choice[rows]], pa.string()),
         "others": pa.array(_others(effects, rows, allocation.choice[rows], catalogue), pa.string()),
+        "holdout": pa.repeat(False, len(rows)),
     }))  # fmt: skip
+
+
+def with_holdouts(table: pa.Table, pilot: Pilot, salt: str, at: datetime) -> pa.Table:
+    """The same steps after the draw of a pilot: who is held out comes last, and is for the log alone.
+
+    It is drawn among those whom the allocation chose without knowing the draw, and what is saved is not given to others
+    tonight: so nobody's chance to be chosen hangs on their own draw, and who got a step is like who was held out.
+    """
+    drawn = draw(pilot, salt, table["subject_id"].to_numpy(), np.array(table["intervention"].to_pylist(), str), at)
+    order = np.argsort(drawn.holdout, kind="stable")
+    told = {
+        "rank": pa.array(np.arange(1, len(order) + 1), pa.int32()),
+        "pilot": pa.array([pilot.name if one else None for one in drawn.drawn[order]], pa.string()),
+        "holdout": pa.array(drawn.holdout[order]),
+        "propensity": pa.array(drawn.propensity[order], from_pandas=True),
+    }
+    table = table.take(pa.array(order))
+    for name, column in told.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    return RECOMMENDATIONS.check(table)
+
+
+def for_coordinators(table: pa.Table) -> pa.Table:
+    """The steps that somebody is to do: without those who are held out."""
+    return table.filter(pc.invert(table["holdout"]))
 
 
 def _others(

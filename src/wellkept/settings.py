@@ -29,7 +29,10 @@ class Settings(BaseSettings):
     database: str = Field("sqlite:///service/wellkept.db", description="the service's database, an SQLAlchemy URL")
     pepper: SecretStr | None = Field(None, min_length=32, description="secret of this installation's keys, handles and "
                                      "audit; by default drawn once and kept beside a SQLite database")
+    pilot_salt: SecretStr | None = Field(None, min_length=32, description="secret that draws who is held out of a "
+                                         "pilot; it stays the same while one runs")
     journeys: Path | None = Field(None, description="the journey store that the service joins events with")
+    scores: Path | None = Field(None, description="what `wellkept score` published: the nights that the service tells")
     hosts: tuple[str, ...] = Field(("localhost", "127.0.0.1", "[::1]"), description="Host headers that are answered")
     max_body_bytes: int = Field(2**20, gt=0, description="largest body of a request")
     max_patients: int = Field(500, gt=0, description="patients that one request may score")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.test_features import SHARED_CODES
-from wellkept.catalogue import DIMENSIONS, TOUCHPOINTS
+from wellkept.catalogue import DIMENSIONS, TOUCHPOINTS, families
 from wellkept.offering import DETRACTOR, NO_RETURN, Intervention, interventions
 
 ALL = [pytest.param(i, id=name) for name, i in interventions().items()]
@@ -46,6 +46,17 @@ def test_its_trigger_is_a_fact_of_the_shared_codes_and_is_not_there_where_nothin
     assert codes <= SHARED_CODES
     assert not codes & {"SURVEY//NPS", "SURVEY//CSAT", "SURVEY//CES", "SURVEY//INVITED"}
     assert not value_at(intervention.trigger, [], at=10)
+
+
+@pytest.mark.parametrize("intervention", ALL)
+def test_what_it_puts_right_are_features_of_its_touchpoints_of_which_it_is_known_what_is_worse(
+    intervention: Intervention,
+) -> None:
+    catalogue = {f.name: f for family in families().values() for f in family}
+    for name in intervention.puts_right:
+        assert catalogue[name].monotone != 0, name
+        assert catalogue[name].touchpoint in intervention.touchpoints, name
+        assert not catalogue[name].protected, name
 
 
 @pytest.mark.parametrize("intervention", ALL)

@@ -16,7 +16,8 @@ import pytest
 from wellkept.__main__ import main
 from wellkept.bundles import load_bundle, write_bundle
 from wellkept.commands.nightly import SOMETHING_TO_DO
-from wellkept.contracts import RECOMMENDATIONS
+from wellkept.contracts import ASSIGNMENTS, RECOMMENDATIONS
+from wellkept.jobs.planning import recent_visits
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 from wellkept.simulator.worlds import World
@@ -109,6 +110,43 @@ def test_steps_are_recommended_to_those_who_were_published_and_to_nobody_of_a_he
     assert "evidence: assumed" in capsys.readouterr().out
 
 
+PILOT = """
+name = "calls"
+arms = ["recovery_call", "nurse_call", "scheduling_priority"]
+begins = 2000-01-01T00:00:00Z
+ends = 2100-01-01T00:00:00Z
+share = 0.5
+[outcomes]
+detractor_risk = "SURVEY//NPS <= 6 within 42d in the same encounter"
+"""
+
+
+def test_with_a_pilot_some_are_held_out_of_the_list_and_kept_in_the_log(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    said(capsys, "score", "--journeys", "journeys", "--as-of", AFTER, "--out", "piloted")
+    Path("pilot.toml").write_text(PILOT)
+    asked = ["recommend", "--journeys", "journeys", "--scores", "piloted", "--minutes", "2000", "--pilot", "pilot.toml",
+             "--out", "with_pilot"]  # fmt: skip
+    code, complaint = said(capsys, *asked)
+    assert (code, complaint["code"]) == (5, "pilot_salt")
+    monkeypatch.setenv("WELLKEPT_PILOT_SALT", "a secret of thirty-two characters")
+    facts = said(capsys, *asked)[1]
+    steps = RECOMMENDATIONS.check(pq.read_table(facts["file"]))
+    held = pc.sum(steps["holdout"]).as_py()
+    assert 0 < held == facts["held_out"] < facts["rows"] == steps.num_rows
+    assert main(asked) == 0
+    lines = capsys.readouterr().out
+    assert f"{steps.num_rows - held} steps for" in lines
+    assert f"{held} more are held out by chance" in lines
+    [night] = Path("with_pilot/assignments/calls").glob("*.parquet")
+    logged = ASSIGNMENTS.check(pq.read_table(night))
+    assert logged.num_rows == steps.num_rows - steps["pilot"].null_count
+    assert set(logged["propensity"].to_pylist()) == {0.5}
+    assert main(["pilot", "status", "pilot.toml", "--log", "with_pilot"]) == 0
+    assert "every draw can be made again with this salt" in capsys.readouterr().out
+
+
 def test_a_run_that_is_not_what_was_published_is_not_gone_by(here: Path, capsys: pytest.CaptureFixture) -> None:
     asked = ["recommend", "--journeys", "journeys", "--scores", "broken", "--minutes", "60", "--out", "s"]
     code, complaint = said(capsys, *asked)
@@ -157,3 +195,10 @@ def test_the_pipeline_is_the_same_flow(here: Path, monkeypatch: pytest.MonkeyPat
 
 def _read(facts: dict, name: str) -> pa.Table:
     return pq.read_table(Path(facts["folder"]) / f"{name}.parquet").combine_chunks()
+
+
+def test_a_site_whose_unit_changed_is_no_example_for_a_plan(house: tuple[Path, Watched]) -> None:
+    seen = recent_visits(house[1].snapshot, house[1].bundle, days=91)
+    assert list(seen.held) == [SITE]
+    assert SITE not in seen.visits.site
+    assert len(seen.visits.X) == seen.points.num_rows

@@ -287,6 +287,7 @@ def test_what_was_tried_on_the_way_are_runs_below_and_the_gates_are_tags(house: 
     assert found.closed_gates == {"brier": "it is worse"}
     run = client.get_run(client.get_model_version(TARGET, version).run_id)
     assert run.data.tags["gate.card"] == "holds: it is full"
+    assert "| card | holds | it is full |" in run.data.tags["mlflow.note.content"]
     below = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
     assert {child.info.run_name for child in below} == {"keep", "refit"}
     client.delete_model_version(TARGET, version)

@@ -18,6 +18,7 @@ from tests.serving import NOW, house
 from wellkept.api.app import create_app
 from wellkept.bundles import load_bundle
 from wellkept.errors import StoreFailed
+from wellkept.jobs import live_batch
 from wellkept.store import SCOPES, Keys, broken_chains, history, live_events, open_database
 
 PEPPER = "a pepper of more than 32 characters, for tests"
@@ -66,6 +67,7 @@ def test_keys_events_scores_and_the_audit_are_kept_there(url: str, tmp_path: Pat
         assert len(http.get(f"/v1/patients/{handle}/risk").json()["latest"]) == 2
         assert http.get("/readyz").json()["checks"]["database"] == "ready"
     assert len(live_events(engine, [1])) == 1
+    assert live_batch(settings).events["numeric_value"].to_pylist() == [5.0]
     assert len(history(engine, 1, limit=9)) == 2
     assert broken_chains(engine, PEPPER.encode()) == {}
     assert Keys(engine, PEPPER.encode()).check(key, NOW + timedelta(days=9)) is None

@@ -11,7 +11,7 @@ from tests.bundling import points
 from tests.conftest import day
 from wellkept.allocating import NOBODY
 from wellkept.contracts import RECOMMENDATIONS
-from wellkept.effects import Effects, believed
+from wellkept.effects import Effects, effects_of
 from wellkept.offering import DETRACTOR, NO_RETURN, interventions
 from wellkept.recommending import Budget, given, recommended
 
@@ -24,7 +24,7 @@ def offered(triggers: dict[int, list[str]], risk: list[float]) -> Effects:
     triggered = np.zeros((len(risk), len(CATALOGUE)), bool)
     for patient, names in triggers.items():
         triggered[patient, [NAMES.index(name) for name in names]] = True
-    return believed(CATALOGUE, {DETRACTOR: np.array(risk), NO_RETURN: np.array(risk)}, triggered)
+    return effects_of(CATALOGUE, {DETRACTOR: np.array(risk), NO_RETURN: np.array(risk)}, triggered)
 
 
 def chosen(effects: Effects, minutes: float = 1000, texts: float = 100) -> list[str]:
@@ -44,7 +44,7 @@ def test_a_risk_in_the_middle_has_more_room_to_move_than_one_that_is_nearly_sure
 
 
 def test_a_patient_without_a_risk_of_a_target_gains_nothing_there() -> None:
-    effects = believed(CATALOGUE, {DETRACTOR: np.array([0.3]), NO_RETURN: np.array([np.nan])},
+    effects = effects_of(CATALOGUE, {DETRACTOR: np.array([0.3]), NO_RETURN: np.array([np.nan])},
                        np.ones((1, len(CATALOGUE)), bool))  # fmt: skip
     assert (effects.change[NO_RETURN] == 0).all()
     assert (effects.change[DETRACTOR] <= 0).all()
@@ -71,7 +71,7 @@ def test_the_table_says_what_why_by_when_and_what_else() -> None:
     assert (first["intervention"], first["rank"], first["subject_id"]) == ("interpreter", 1, 1)
     assert first["due_at"] == day(20) + timedelta(hours=24)
     assert second["because"].startswith("something went wrong at the last visit")
-    assert second["others"].split("; ") == ["Arrange transport", "Assign a navigator"]
+    assert second["others"].split("; ") == ["Assign a navigator", "Arrange transport"]
     assert {first["grade"], second["grade"]} == {"assumed"}
 
 

@@ -50,7 +50,6 @@ class Open(Rule):
 async def _presented(request: Request, service: Any) -> Key:
     given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     source = request.client.host if request.client else ""
-    service.tries.refuse_if_many(source)
     scheme, _, text = given[0].decode("latin-1").partition(" ") if len(given) == 1 else ("", "", "")
     key = None
     if scheme.lower() == "bearer" and len(text) < 200:
@@ -58,7 +57,8 @@ async def _presented(request: Request, service: Any) -> Key:
             key = service.keys.check(text, service.clock())
         else:
             key = await run_in_threadpool(service.keys.check, text, service.clock())
-    if key is None:
+    if key is None:  # a live key is let through whatever others try from there: many clients share one proxy
+        service.tries.refuse_if_many(source)
         service.tries.note(source)
         raise Refused(401, "key_invalid", "send a live API key: Authorization: Bearer wk_...",
                       headers={"www-authenticate": "Bearer"})  # fmt: skip

@@ -7,16 +7,21 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from wellkept import __version__
 from wellkept.api.access import Open
 from wellkept.api.service import Service
+from wellkept.api.shapes import ReadyAnswer
 from wellkept.errors import WellkeptError
 from wellkept.store import refuse_unless_ready
 
 router = APIRouter(tags=["operation"])
 OPEN = [Depends(Open())]
+READY: dict[int | str, dict[str, Any]] = {
+    200: {"model": ReadyAnswer, "description": "ready"},
+    503: {"model": ReadyAnswer, "description": "not ready: `checks` names what is missing"},
+}
 
 
 @router.get("/livez", dependencies=OPEN, summary="Is the process alive")
@@ -25,31 +30,33 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", dependencies=OPEN, summary="Can it answer", responses={503: {"description": "not ready"}})
+@router.get("/readyz", dependencies=OPEN, summary="Can it answer", responses=READY)
 async def readyz(request: Request) -> Response:
     """Each thing that it needs, by name: a verified model, the database and its schema, the journeys."""
     service: Service = request.app.state.service
     checks = await asyncio.to_thread(_checks, service)
     ready = all(state == "ready" for state in checks.values())
-    told = {"status": "ready" if ready else "not ready", "checks": checks, "not_taken": dict(service.models.troubles)}
+    scores = {"scores": service.nights.trouble} if service.nights.trouble else {}
+    told = {"status": "ready" if ready else "not ready", "checks": checks,
+            "not_taken": {**service.models.troubles, **scores}}  # fmt: skip
     return Response(json.dumps(told), 200 if ready else 503, media_type="application/json")
 
 
-@router.get("/metrics", dependencies=OPEN, summary="Figures for Prometheus")
+@router.get("/metrics", dependencies=OPEN, summary="Figures for Prometheus", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Scores by model and band, times, missing features, refusals by rule."""
     service: Service = request.app.state.service
     return Response(service.metrics.text(service.in_flight), media_type="text/plain; version=0.0.4")
 
 
-@router.get("/ping", dependencies=OPEN, summary="As MLflow's")
-@router.get("/health", dependencies=OPEN, summary="As MLflow's")
+@router.get("/ping", dependencies=OPEN, summary="As MLflow's", response_class=PlainTextResponse)
+@router.get("/health", dependencies=OPEN, summary="As MLflow's", response_class=PlainTextResponse)
 async def ping() -> Response:
-    """200 with a line feed, as `mlflow models serve` answers."""
-    return Response("\n", media_type="application/json")
+    """200 with a line feed, as `mlflow models serve` answers, but not under the name of JSON, which it is not."""
+    return Response("\n", media_type="text/plain")
 
 
-@router.get("/version", dependencies=OPEN, summary="As MLflow's")
+@router.get("/version", dependencies=OPEN, summary="As MLflow's", response_class=PlainTextResponse)
 async def version() -> Response:
     """This release, in plain text."""
     return Response(__version__, media_type="text/plain")

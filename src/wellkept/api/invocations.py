@@ -16,8 +16,9 @@ from starlette.responses import Response
 from wellkept.api.access import Rule
 from wellkept.api.direct import Answered, Direct
 from wellkept.api.problems import Refused, responses
-from wellkept.api.reading import JSON, broken, content_type, parsed, read_body
+from wellkept.api.reading import JSON, broken, content_type, in_line, parsed, read_body
 from wellkept.api.service import Service
+from wellkept.api.shapes import PredictionsAnswer
 from wellkept.bundles import Bundle
 from wellkept.contracts import LARGEST_NUMBER
 from wellkept.serving.given import table_of
@@ -39,7 +40,7 @@ Rows = list[dict[str, Any]]
 
 @router.post(
     "/invocations", dependencies=[Depends(Rule("score"))], summary="As `mlflow models serve`",
-    responses=responses(400, 401, 403, 408, 413, 415, 422, 429, 503, 504),
+    responses={200: {"model": PredictionsAnswer}, **responses(400, 401, 403, 408, 413, 415, 422, 429, 503, 504)},
     openapi_extra={"requestBody": {"required": True, "content": {
         JSON: {"schema": {"type": "object"}, "examples": EXAMPLES}, CSV: {"schema": {"type": "string"}}}}},
 )  # fmt: skip
@@ -48,7 +49,8 @@ async def invocations(request: Request) -> Response:
     service: Service = request.app.state.service
     kind = content_type(request, JSON, CSV)
     body = await read_body(request)
-    data, params = (_of_csv(body), {}) if kind == CSV else _of_json(parsed(body))
+    async with in_line(request, body):
+        data, params = (_of_csv(body), {}) if kind == CSV else _of_json(parsed(body))
     model = _model(service, params)
     bundle = model.bundle
     rows = _rows(data, bundle)

@@ -35,6 +35,7 @@ class Metrics:
         self._in_flight = Gauge("wellkept_in_flight", "requests that are being answered", **own)
         self._scored_at = _figures(
             Gauge("wellkept_last_score_timestamp_seconds", "when one was last stated", ["target"], **own))
+        self._published = Gauge("wellkept_published_as_of_timestamp_seconds", "moment of the last night", **own)
         self._in_service = Gauge("wellkept_model_in_service", "1 for what serves", ["target", "model"], **own)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -49,6 +50,10 @@ class Metrics:
             self._scored_at(target).set(now)
         self._missing(target).inc(missing)
         self._asked(target).inc(asked)
+
+    def published(self, as_of: float) -> None:
+        """The nightly run that is told is of this moment."""
+        self._published.set(as_of)
 
     def refused(self, code: str, rules: Iterable[str]) -> None:
         """A request was refused."""

@@ -13,13 +13,14 @@ from wellkept.api.access import Rule
 from wellkept.api.problems import responses
 from wellkept.api.reading import JSON
 from wellkept.api.service import Service
+from wellkept.api.shapes import FeaturesAnswer, ModelsAnswer
 from wellkept.cards import card
 
 router = APIRouter(tags=["models"])
 
 
-@router.get("/v1/models", dependencies=[Depends(Rule("score"))], responses=responses(401, 403, 429),
-            summary="The models in service")  # fmt: skip
+@router.get("/v1/models", dependencies=[Depends(Rule("score"))], summary="The models in service",
+            responses={200: {"model": ModelsAnswer}, **responses(401, 403, 429, 503)})  # fmt: skip
 async def models(request: Request) -> dict[str, Any]:
     """Target, version, what it says, and the reference rate; and why a newer version was not taken, if so."""
     service: Service = request.app.state.service
@@ -31,8 +32,9 @@ async def models(request: Request) -> dict[str, Any]:
     ]}  # fmt: skip
 
 
-@router.get("/v1/models/{target}/card", dependencies=[Depends(Rule("score"))], responses=responses(401, 403, 422, 429),
-            summary="What a model is for, and what it is not")  # fmt: skip
+@router.get("/v1/models/{target}/card", dependencies=[Depends(Rule("score"))],
+            summary="What a model is for, and what it is not",
+            responses=responses(401, 403, 422, 429, 503))  # fmt: skip
 async def model_card(request: Request, target: str) -> Response:
     """The model card: source attributes, how good it is and for whom, limits."""
     service: Service = request.app.state.service
@@ -41,8 +43,8 @@ async def model_card(request: Request, target: str) -> Response:
     return Response(json.dumps(told, default=str), media_type=JSON)
 
 
-@router.get("/v1/features", dependencies=[Depends(Rule("score"))], responses=responses(401, 403, 429),
-            summary="What may be sent as features")  # fmt: skip
+@router.get("/v1/features", dependencies=[Depends(Rule("score"))], summary="What may be sent as features",
+            responses={200: {"model": FeaturesAnswer}, **responses(401, 403, 429, 503)})  # fmt: skip
 async def features(request: Request) -> dict[str, Any]:
     """Every feature of the models in service: unit, kind, categories, and what absent means."""
     vocabulary = request.app.state.service.vocabulary

@@ -15,8 +15,8 @@ from wellkept.api.access import Rule
 from wellkept.api.problems import Refused, responses
 from wellkept.api.reading import JSON, broken, content_type, json_body, parsed, read_body, validated
 from wellkept.api.service import Service
-from wellkept.api.shapes import EventsRequest, HandleRequest
-from wellkept.store import DELIVERIES, LIVE_EVENTS, delivered, history, micros
+from wellkept.api.shapes import EventsAnswer, EventsRequest, HandleAnswer, HandleRequest, RiskAnswer
+from wellkept.store import DELIVERIES, LIVE_EVENTS, delivered, micros
 
 router = APIRouter(tags=["patients"])
 IDEMPOTENCY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -30,7 +30,7 @@ def _body(name: str, example: dict) -> dict[str, Any]:
 
 @router.post(
     "/v1/handles", dependencies=[Depends(Rule("read"))], summary="The handle of a patient",
-    responses=responses(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    responses={200: {"model": HandleAnswer}, **responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)},
     openapi_extra=_body("HandleRequest", {"outside_id": "000123"}),
 )  # fmt: skip
 async def handle(request: Request) -> dict[str, str]:
@@ -45,7 +45,7 @@ async def handle(request: Request) -> dict[str, str]:
 
 @router.post(
     "/v1/events", dependencies=[Depends(Rule("write"))], summary="Something has just become known", status_code=201,
-    responses=responses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
+    responses={201: {"model": EventsAnswer}, **responses(400, 401, 403, 408, 413, 415, 422, 429, 503)},
     openapi_extra=_body("EventsRequest", {"events": [
         {"patient": "p-aaaaaaaaaaaaaaaaaaaaaaaaaa", "code": "CALL//DROPPED", "time": "2026-01-05T09:00:00-05:00"}]}),
 )  # fmt: skip
@@ -82,19 +82,21 @@ async def events(request: Request) -> Response:
 
 @router.get(
     "/v1/patients/{handle}/risk", dependencies=[Depends(Rule("read"))], summary="What was last stated of a patient",
-    responses=responses(401, 403, 404, 422, 429, 503),
+    responses={200: {"model": RiskAnswer}, **responses(401, 403, 404, 422, 429, 503)},
 )  # fmt: skip
 async def risk(request: Request, handle: str) -> Response:
-    """The latest risk of each target, and those before it, newest first."""
+    """The latest risk of each target, and those before it, newest first: what was asked for here, and the nights.
+
+    The newest published night has its reasons, nights before it their risks.
+    """
     service: Service = request.app.state.service
     limit = _limit(request)
     subject = service.subject_of(handle)
-    found = await asyncio.to_thread(history, service.engine, subject, limit=limit)
-    await service.record(request, "risk", [handle], sorted({a["model_version"] for a in found}))
-    if not found:
+    latest, found = await asyncio.to_thread(service.stated, subject, limit)
+    await service.record(request, "risk", [handle], sorted({a["model_version"] for a in (*latest, *found)}))
+    if not latest:
         raise Refused(404, "no_score", "no risk of this patient was stated yet: POST /v1/score")
-    latest = {answer["target"]: answer for answer in reversed(found)}
-    return Response(json.dumps({"patient": handle, "latest": list(latest.values()), "history": found}), media_type=JSON)
+    return Response(json.dumps({"patient": handle, "latest": latest, "history": found}), media_type=JSON)
 
 
 def _delivery(request: Request) -> str:

@@ -5,29 +5,36 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import os
+from pathlib import Path
 
 import uvicorn
 
 from wellkept.api.app import bare_app, create_app, openapi_of
 from wellkept.api.guard import Guard
 from wellkept.settings import load_settings
-from wellkept.store import open_database
+from wellkept.store import open_database, pepper_of
 
 GRACE_SECONDS = 10
+HEALTH_SECONDS = 30  # a worker that compiles or loads on a busy machine must not be taken for one that hangs
 
 
-def run(host: str, port: int, workers: int) -> None:
+def run(host: str, port: int, workers: int, *, scores: Path | None = None) -> None:
     """Serve until the process is told to end; what is in flight then is answered.
 
     More than one worker are started anew (spawn): a process that was forked after XGBoost has predicted hangs.
     """
+    if scores is not None:
+        os.environ["WELLKEPT_SCORES"] = str(scores)  # workers read their settings for themselves
     settings = load_settings()
-    open_database(settings.database).dispose()  # before the workers do, so that only one makes the tables
+    # before the workers do, so that only one makes the tables and draws the pepper
+    open_database(settings.database).dispose()
+    pepper_of(settings.database, settings.pepper.get_secret_value() if settings.pepper else None)
     multiprocessing.set_start_method("spawn", force=True)
     logging.getLogger("uvicorn.access").disabled = True  # its lines hold paths, and so handles
     uvicorn.run("wellkept.api.running:application", factory=True, host=host, port=port, workers=workers,
-                timeout_graceful_shutdown=GRACE_SECONDS, server_header=False, access_log=False,
-                log_level="info", proxy_headers=False)  # fmt: skip
+                timeout_graceful_shutdown=GRACE_SECONDS, timeout_worker_healthcheck=HEALTH_SECONDS,
+                server_header=False, access_log=False, log_level="info", proxy_headers=False)  # fmt: skip
 
 
 def application() -> Guard:

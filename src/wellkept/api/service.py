@@ -24,9 +24,10 @@ from wellkept.serving.given import Vocabulary
 from wellkept.serving.handles import Handles
 from wellkept.serving.in_service import InService, Served, probe
 from wellkept.serving.journey import Row, joined, row_of, rows_of
+from wellkept.serving.nights import Nights
 from wellkept.settings import Settings
 from wellkept.snapshots import open_snapshot
-from wellkept.store import Entry, Keys, Recorder, live_events, open_database, pepper_of
+from wellkept.store import Entry, Keys, Recorder, history, live_events, newest, open_database, pepper_of
 
 Result = TypeVar("Result")
 AT_ONCE = 0.002  # seconds that the event loop may be held up
@@ -48,17 +49,22 @@ class Service:
         self.handles, self._pepper = Handles(hashlib.sha256(pepper).digest()), pepper
         self.metrics, self.rates, self.tries = Metrics(), Rates(settings.per_minute), Tries()
         self.models = InService(settings.models, try_out)
+        self.nights = Nights(settings.scores)
         self.vocabulary = Vocabulary([])
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._waiting = self._recording = self.in_flight = 0
         self._snapshot: tuple[str, Snapshot] | None = None
+        self.parsing = asyncio.Lock()
 
     def refresh(self) -> None:
-        """Look whether other models are in service now."""
+        """Look whether other models are in service now, and whether another night was published."""
         if self.models.poll() or not self.vocabulary.features:
             served = list(self.models.served.values())
             self.vocabulary = Vocabulary([s.bundle for s in served])
             self.metrics.serving({s.bundle.target: s.bundle.version for s in served})
+        self.nights.poll()
+        if self.nights.runs:
+            self.metrics.published(self.nights.runs[0].as_of.timestamp())
 
     async def keep_fresh(self) -> None:
         """`refresh`, for ever."""
@@ -71,14 +77,18 @@ class Service:
 
         What takes so few `seconds` of CPU that handing it over would take as long runs at once.
         """
-        if max(self._waiting, self._recording) >= self.settings.waiting:
-            raise Refused(503, "overloaded", "too many requests wait; try again", headers={"retry-after": "1"})
+        self.refuse_if_full()
         if seconds <= AT_ONCE:
             return work(*arguments)
         self._waiting += 1
         future = self._executor.submit(work, *arguments)
         future.add_done_callback(self._done)
         return await asyncio.wrap_future(future)
+
+    def refuse_if_full(self) -> None:
+        """Raise 503 when too many wait already; before a body is parsed, so that a refusal costs little."""
+        if max(self._waiting, self._recording) >= self.settings.waiting:
+            raise Refused(503, "overloaded", "too many requests wait; try again", headers={"retry-after": "1"})
 
     def _done(self, _future: Future) -> None:
         self._waiting -= 1
@@ -128,6 +138,16 @@ class Service:
             key = path.read_text(encoding="utf-8").strip().encode()
         return int(subject_ids([outside_id], key)[0])
 
+    def stated(self, subject_id: int, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The latest answer of each target, and all answers, newest first: our own, and those of published nights."""
+        nights = self.nights.of(subject_id)
+        own = newest(self.engine, subject_id), history(self.engine, subject_id, limit=most)
+        latest, found = (sorted(told + nights, key=_when, reverse=True) for told in own)
+        first: dict[str, dict[str, Any]] = {}
+        for answer in latest:
+            first.setdefault(answer["target"], answer)
+        return list(first.values()), found[:most]
+
     def stored(self, subject_id: int) -> list[Row]:
         """All that is known of a patient: the journeys, and live events that they do not hold yet."""
         live = [row_of(event, subject_id) for event in live_events(self.engine, [subject_id])]
@@ -152,6 +172,10 @@ class Service:
         self._executor.shutdown()
         self.recorder.close()
         self.engine.dispose()
+
+
+def _when(answer: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(answer["as_of"])
 
 
 def purpose(request: Request) -> str:

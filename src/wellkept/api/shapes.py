@@ -17,6 +17,7 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 SKEW = timedelta(minutes=5)
 FARTHEST = timedelta(hours=14)
 MOST_EVENTS = 5_000
+NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 
 def instant(text: str, info: ValidationInfo) -> str:
@@ -46,7 +47,8 @@ def moment_of(text: str) -> int:
 Instant = Annotated[str, AfterValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _./:;,%()+#&-]{0,199}$")]
-Word = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+Site = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_CONTROL)]
+Word = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_CONTROL)]
 Value = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 
 
@@ -120,6 +122,7 @@ class LiveEvent(Event):
 
     patient: Name = Field(description="the handle")
     time: Instant = Field(description="when it became known")
+    site: Site | None = None
 
 
 class EventsRequest(Strict):
@@ -131,6 +134,10 @@ class EventsRequest(Strict):
 class HandleRequest(Strict):
     """Whose handle: the patient's identifier in your system, or the `subject_id` of a MEDS dataset."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [
+        {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+        for one, kind, other in (("outside_id", "string", "subject_id"), ("subject_id", "integer", "outside_id"))
+    ]})  # fmt: skip
     outside_id: str | None = Field(None, min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")
     subject_id: int | None = Field(None, ge=0)
 
@@ -188,3 +195,80 @@ class ScoreAnswer(BaseModel):
     """In the order in which they were asked for."""
 
     patients: list[PatientAnswer]
+
+
+class RiskAnswer(BaseModel):
+    """What was stated of a patient: of each target the latest, and all of it, newest first."""
+
+    patient: str
+    latest: list[Answer]
+    history: list[Answer]
+
+
+class HandleAnswer(BaseModel):
+    """How this service calls the patient."""
+
+    patient: str = Field(pattern=r"^p-[a-z2-7]{26}$")
+
+
+class EventsAnswer(BaseModel):
+    """How many events are on disk now."""
+
+    kept: int = Field(ge=1)
+
+
+class Prediction(BaseModel):
+    """One row's."""
+
+    risk: float = Field(ge=0, le=1)
+
+
+class PredictionsAnswer(BaseModel):
+    """In the order of the rows, as MLflow answers."""
+
+    predictions: list[Prediction]
+
+
+class Model(BaseModel):
+    """A model in service; `not_taken` says why a newer version was not taken, if so."""
+
+    target: str
+    version: str
+    says: str
+    reference_rate: float = Field(ge=0, le=1)
+    kind: str
+    trained: dict[str, Any]
+    not_taken: str | None
+
+
+class ModelsAnswer(BaseModel):
+    """By target."""
+
+    models: list[Model]
+
+
+class FeatureAnswer(BaseModel):
+    """What may be sent under one name; `absent` is what it means when it is not."""
+
+    name: str
+    kind: Literal["category", "number"]
+    unit: str
+    says: str
+    touchpoint: str
+    dimension: str
+    absent: str
+    categories: list[str] | None = None
+
+
+class FeaturesAnswer(BaseModel):
+    """Of all models in service."""
+
+    features: list[FeatureAnswer]
+
+
+class ReadyAnswer(BaseModel):
+    """Each thing that the service needs, `ready` or the code of what is wrong; and what was not taken into service."""
+
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str]
+    not_taken: dict[str, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from wellkept.commands import show, verb
@@ -17,6 +18,7 @@ def add(verbs: Any) -> None:
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen")
     serve.add_argument("--port", type=int, default=8000, metavar="N")
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes, each with the models of its own")
+    serve.add_argument("--scores", type=Path, metavar="DIR", help="what `wellkept score` published, to be told, too")
     serve.add_argument("--openapi", action="store_true", help="print the OpenAPI document, and do not serve")
 
     keys = verb(verbs, "keys", _keys, "make, list and revoke API keys")
@@ -34,7 +36,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if chosen.openapi:
         print(openapi_text(), end="")
     else:
-        run(chosen.host, chosen.port, chosen.workers)
+        run(chosen.host, chosen.port, chosen.workers, scores=chosen.scores)
 
 
 def _keys(chosen: argparse.Namespace) -> None:

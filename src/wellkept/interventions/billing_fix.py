@@ -19,6 +19,7 @@ INTERVENTION = Intervention(
     touchpoints=("billing", "insurance"),
     dimension="customer",
     beliefs={DETRACTOR: Belief(-0.12, 0.06), NO_RETURN: Belief(-0.04, 0.04)},
+    puts_right={"billing_problem_here": 0, "dispute_open_days": 0, "verification_failed": 0, "days_unverified": 0},
     source="assumed; a quarter of disputed bills are corrected (JAMA Health Forum 2024)",
     needs_language=True,
 )

@@ -15,6 +15,7 @@ INTERVENTION = Intervention(
     touchpoints=("visit", "scheduling"),
     dimension="patient",
     beliefs={NO_RETURN: Belief(-0.05, 0.04), DETRACTOR: Belief(-0.02, 0.03)},
+    puts_right={"usual_clinician": 1},
     source="assumed; continuity odds ratio 1.1, relationship 1.6 (J Fam Pract 2001;50:130, observational)",
     trade_off="the usual clinician's first free time may be later",
 )

@@ -15,9 +15,16 @@ INTERVENTION = Intervention(
     within="48h",
     trigger=MANY.coalesce(0) > 0,
     because="more than two chronic conditions are on record",
-    touchpoints=("follow-up", "scheduling", "visit"),
+    touchpoints=("follow-up", "scheduling", "visit", "discharge"),
     dimension="patient",
     beliefs={DETRACTOR: Belief(-0.05, 0.04), NO_RETURN: Belief(-0.05, 0.04)},
+    puts_right={
+        "instructions_given": 1,
+        "next_step_overdue_days": 0,
+        "contacted_48h": 1,
+        "lead_days": 7,
+        "usual_clinician": 1,
+    },
     source="assumed; a randomised trial of such a programme found no effect on readmission (Camden, NEJM 2020)",
     cool_off="180d",
 )

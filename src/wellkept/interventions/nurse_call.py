@@ -19,5 +19,6 @@ INTERVENTION = Intervention(
     touchpoints=("discharge", "follow-up"),
     dimension="patient",
     beliefs={DETRACTOR: Belief(-0.05, 0.04), NO_RETURN: Belief(-0.02, 0.03)},
+    puts_right={"contacted_48h": 1, "instructions_given": 1},
     source="assumed; calls after discharge, adjusted odds ratio 1.52 on overall rating (observational, SMJ)",
 )

@@ -20,6 +20,7 @@ INTERVENTION = Intervention(
     touchpoints=("portal",),
     dimension="customer",
     beliefs={DETRACTOR: Belief(-0.04, 0.03), NO_RETURN: Belief(-0.01, 0.02)},
+    puts_right={"response_hours": 12, "message_waiting_hours": 0},
     source="assumed; no study found",
     unless=AGE > 80,
     not_for="over 80 a portal lesson does more harm than good: answer by telephone only",

@@ -15,6 +15,7 @@ INTERVENTION = Intervention(
     touchpoints=("scheduling",),
     dimension="customer",
     beliefs={DETRACTOR: Belief(-0.02, 0.03), NO_RETURN: Belief(-0.06, 0.04)},
+    puts_right={"lead_days": 7},
     source="assumed; long leads go with missed appointments",
     trade_off="an earlier time for one is a later time for another",
 )

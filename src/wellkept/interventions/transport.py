@@ -18,7 +18,7 @@ INTERVENTION = Intervention(
     because="the way here is long or hard: more than 25 km, a deprived area, or a disability on record",
     touchpoints=("scheduling", "arrival"),
     dimension="customer",
-    beliefs={NO_RETURN: Belief(-0.06, 0.04), DETRACTOR: Belief(0.0, 0.01)},
+    beliefs={NO_RETURN: Belief(-0.03, 0.03), DETRACTOR: Belief(0.0, 0.01)},
     source="assumed; trials of ride services for missed visits disagree",
     cool_off="90d",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,23 +10,36 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.bundles import Bundle
 from wellkept.contracts import POINTS
-from wellkept.effects import believed
+from wellkept.effects import effects_of
 from wellkept.errors import InputRefused, NotEnoughData
 from wellkept.files import write_parquet
 from wellkept.history import FeatureQuery
+from wellkept.jobs.piloting import Trial
 from wellkept.journeys import Snapshot
-from wellkept.offering import interventions
-from wellkept.recommending import Budget, Recommended, given, questions, recommended
+from wellkept.offering import Intervention, interventions
+from wellkept.pilots.holdouts import assignments
+from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts
+from wellkept.what_if import what_if
+
+CHUNK = 50_000
 
 
-def recommend(snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget) -> Recommended:
+def recommend(
+    snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget, bundles: Sequence[Bundle],
+    trial: Trial | None = None,
+) -> Recommended:
     """One step a patient, for everybody of a published run: `scores` fits SCORES, and is what coordinators see.
+
+    With a `trial` some are held out by chance: `recommending.for_coordinators` leaves them out.
 
     Raises
     ------
     NotEnoughData
         Nobody was scored.
+    InputRefused
+        `other_model`: a model that scored is not among the bundles, so nobody can be asked what if.
     """
     if scores.num_rows == 0:
         raise NotEnoughData("nobody_to_score", f"nobody was scored as of {as_of}")
@@ -34,9 +48,36 @@ def recommend(snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Bud
     risk = {target: _of(points, scores, target) for target in scores["target"].unique().to_pylist()}
     record = FeatureQuery(questions(catalogue)).run(snapshot, points)
     triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
-    effects = believed(catalogue, risk, triggered)
+    asked = {target: (_that_scored(scores, target, bundles), ~np.isnan(p)) for target, p in risk.items()}
+    gone_well = {target: _gone_well(snapshot, points, bundle, catalogue, triggered.any(axis=1) & there)
+                 for target, (bundle, there) in asked.items()}  # fmt: skip
+    effects = effects_of(catalogue, risk, triggered, gone_well)
     allocation = given(effects, catalogue, budget)
-    return Recommended(recommended(points, effects, allocation, catalogue, as_of), allocation, points.num_rows)
+    table = recommended(points, effects, allocation, catalogue, as_of)
+    if trial:
+        table = with_holdouts(table, trial.pilot, trial.salt, as_of)
+    return Recommended(table, allocation, points.num_rows)
+
+
+def _that_scored(scores: pa.Table, target: str, bundles: Sequence[Bundle]) -> Bundle:
+    versions = set(scores.filter(pc.equal(scores["target"], target))["model_version"].unique().to_pylist())
+    for bundle in bundles:
+        if bundle.target == target and versions == {bundle.version}:
+            return bundle
+    raise InputRefused("other_model", f"{target} was scored by {', '.join(sorted(versions))}, which is not in service "
+                                      "any more: `wellkept score` once more, then recommend")  # fmt: skip
+
+
+def _gone_well(
+    snapshot: Snapshot, points: pa.Table, bundle: Bundle, catalogue: Sequence[Intervention], asked: np.ndarray
+) -> np.ndarray:
+    """What this model says of those who are asked about; NaN for the others."""
+    query = FeatureQuery({f.name: f.expression for f in bundle.encoder.features})
+    said, rows = np.full((points.num_rows, len(catalogue)), np.nan), np.flatnonzero(asked)
+    for some in np.array_split(rows, -(-len(rows) // CHUNK)) if len(rows) else ():
+        X = bundle.encoder.matrix(query.run(snapshot, points.take(pa.array(some))))
+        said[some] = what_if(bundle, X, catalogue)
+    return said
 
 
 def write_recommendations(found: Recommended, folder: Path) -> Path:
@@ -52,6 +93,22 @@ def write_recommendations(found: Recommended, folder: Path) -> Path:
     except OSError as error:
         raise InputRefused("folder", f"{folder} cannot be written to: {error.strerror}") from None
     return folder / "recommendations.parquet"
+
+
+def write_assignments(found: Recommended, folder: Path, trial: Trial, as_of: datetime) -> Path:
+    """The night's draws as a file of their own in `folder`/assignments/<pilot>: the log that a pilot is read from.
+
+    Raises
+    ------
+    InputRefused
+        It cannot be written there.
+    """
+    path = folder / "assignments" / trial.pilot.name / f"{as_of:%Y%m%dT%H%M%SZ}.parquet"
+    try:
+        write_parquet(path, assignments(trial.pilot, found.table, as_of))
+    except OSError as error:
+        raise InputRefused("folder", f"{path} cannot be written: {error.strerror}") from None
+    return path
 
 
 def _each_once(points: pa.Table) -> pa.Table:

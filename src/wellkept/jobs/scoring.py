@@ -30,6 +30,7 @@ from wellkept.monitoring.census import Census
 from wellkept.monitoring.findings import blocked_sites
 from wellkept.pointers import champions
 from wellkept.progress import Narrator
+from wellkept.published import LATEST, MANIFEST, name_of
 from wellkept.scoring import hold_if_odd, score
 from wellkept.settings import Settings
 from wellkept.snapshots import together
@@ -72,30 +73,6 @@ class _Written:
         return [~np.isin(part, out) for part in self.sites]
 
 
-def latest_scores(out: Path) -> tuple[datetime, pa.Table]:
-    """The moment and the risks of the newest published run, verified; sites that were held are not in it.
-
-    Raises
-    ------
-    InputRefused
-        `no_run`: nothing was published there. `damaged_run`: it is not what was written.
-    """
-    pointer = out / "latest"
-    if not pointer.is_file():
-        raise InputRefused("no_run", f"{out} holds no published scores: run `wellkept score` first")
-    folder = out / Path(pointer.read_text(encoding="utf-8").strip()).name
-    damaged = InputRefused("damaged_run", f"{folder} is not what was published: score again with --again")
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        as_of, digest = datetime.fromisoformat(manifest["as_of"]), manifest["files"]["scores.parquet"]["sha256"]
-        found = digest_of(folder / "scores.parquet")
-    except (OSError, ValueError, KeyError) as error:
-        raise damaged from error
-    if found != digest:
-        raise damaged
-    return as_of, pq.read_table(folder / "scores.parquet")
-
-
 def score_population(
     snapshot: Snapshot, bundles: list[Bundle], as_of: datetime, out: Path, *, narrate: Narrator,
     accept: frozenset[str] = frozenset(), again: str = "", settings: Settings | None = None,
@@ -110,7 +87,7 @@ def score_population(
         Nobody is to be scored: an empty night is an alert, never an empty publication.
     """
     limits = _limits(settings or Settings())
-    name = as_of.strftime("%Y-%m-%dT%H%M%SZ")
+    name = name_of(as_of)
     with sole_writer(out):
         if (out / name).exists() and not again:
             raise InputRefused("already_published", f"{out / name} is there; --again REASON scores it once more")
@@ -127,7 +104,7 @@ def score_population(
                 (out / name).rename(Path(scratch) / "replaced")
             waiting.rename(out / name)
             sync(out)
-        write_text(out / "latest", f"{name}\n")
+        write_text(out / LATEST, f"{name}\n")
     return ScoringRun(out / name, rows, held)
 
 
@@ -248,4 +225,4 @@ def _write_run_manifest(
         "sites": sites,
         "models": {b.target: b.version for b in bundles},
     }  # fmt: skip
-    write_text(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))

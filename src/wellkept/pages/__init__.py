@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from wellkept import wording
-from wellkept.pages.charts import charts
+from wellkept import listing_plan, wording
+from wellkept.pages.charts import charts, trade_off
 from wellkept.pages.pictures import picture
 from wellkept.pages.view import report_view
 
@@ -44,6 +44,11 @@ def report_page(facts: Mapping, figures: Mapping[str, Figure] | None = None) -> 
 def card_page(card: Mapping) -> str:
     """The model card (`wellkept.cards.card`) as a page."""
     return _templates().get_template("card.html").render(card=card)
+
+
+def plan_page(facts: Mapping) -> str:
+    """A manager's plan (`jobs.plan_facts`) as a page, with the picture of what effort buys."""
+    return _templates().get_template("plan.html").render(plan=facts, words=listing_plan, chart=trade_off(facts))
 
 
 @cache

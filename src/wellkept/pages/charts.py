@@ -45,6 +45,21 @@ def charts(curves: Mapping) -> dict[str, Chart]:
     return drawn
 
 
+def trade_off(facts: Mapping) -> Chart | None:
+    """What a plan's effort buys: most gain by effort, and where the plan lies on it; None where there is nothing."""
+    curve, effort, gain = [tuple(pair) for pair in facts["curve"]], facts["effort"], facts["joint"][0]
+    most_effort, most_gain = max(e for e, _ in curve), max(g for _, g in curve)
+    if most_effort <= 0 or most_gain <= 0:
+        return None
+    half = next(e for e, g in curve if g >= most_gain / 2)
+    says = (f"Half of what can be reached, {most_gain:.2f}, takes effort {half:g} of {most_effort:g}; this plan takes "
+            f"{effort:g} for {gain:.2f}.")  # fmt: skip
+    lines = {"this plan": ("reference", [(0.0, gain), (effort, gain), (effort, 0.0)]),
+             "most gain for the effort": ("model", curve)}
+    return _chart("Gain by effort", says, "effort", "expected gain", lines, (0, 1.02 * most_effort),
+                  (0, 1.1 * most_gain), shares=False)  # fmt: skip
+
+
 def _calibration(told: Mapping) -> Chart:
     pairs = _pairs(told["stated"], told["observed"])
     top = min(1.0, 1.05 * max(max(pair) for pair in pairs))
@@ -72,7 +87,7 @@ def _decision(told: Mapping) -> Chart:
 
 def _chart(
     title: str, says: str, x: str, y: str, lines: Mapping[str, tuple[str, list]], across: tuple[float, float],
-    up: tuple[float, float], places: int = 2,
+    up: tuple[float, float], places: int = 2, *, shares: bool = True,
 ) -> Chart:  # fmt: skip
     def left(value: float) -> float:
         return round(WIDTH * (value - across[0]) / (across[1] - across[0]), 1)
@@ -84,7 +99,7 @@ def _chart(
         Line(name, kind, "M" + " L".join(f"{left(a)},{down(b)}" for a, b in pairs))
         for name, (kind, pairs) in lines.items()
     )
-    x_ticks = tuple((left(tick), f"{100 * tick:g} %") for tick in _ticks(*across))
+    x_ticks = tuple((left(tick), f"{100 * tick:g} %" if shares else f"{tick:g}") for tick in _ticks(*across))
     return Chart(title, says, x, y, drawn, x_ticks, tuple((down(t), f"{t:.{places}f}") for t in _ticks(*up)))
 
 

@@ -63,7 +63,7 @@ def _log(mlflow: Any, facts: Facts, bundle: Bundle | None, candidate: Path) -> N
         mlflow.log_params({**_flat(bundle.spec.model_dump(mode="json")), **bundle.facts})
     digest = {"spec_digest": bundle.spec.digest} if bundle else {}
     mlflow.set_tags({**digest, **facts.tags, "git_commit": git_commit(), "decision": facts.decision,
-                     "judged_against": facts.against, **_gate_tags(facts.gates),
+                     "judged_against": facts.against, "mlflow.note.content": _story(facts), **_gate_tags(facts.gates),
                      **{f"{context}_data": digest for context, digest in facts.data.items()}})  # fmt: skip
     datasets = {context: _dataset(digest, PERIODS.get(context, context)) for context, digest in facts.data.items()}
     for context, dataset in datasets.items():
@@ -75,6 +75,14 @@ def _log(mlflow: Any, facts: Facts, bundle: Bundle | None, candidate: Path) -> N
         with mlflow.start_run(run_name=child.name, nested=True):
             mlflow.set_tags(dict(child.tags))
             mlflow.log_metrics({safe_name(name): value for name, value in child.metrics.items()})
+
+
+def _story(facts: Facts) -> str:
+    """What MLflow shows first of a run, in Markdown: the decision, and every gate with its reason."""
+    against = f"version {facts.against}" if facts.against else "no champion, since there was none"
+    gates = (f"| {gate.gate} | {OUTCOMES[gate.holds]} | {gate.says} |" for gate in facts.gates)
+    decided = f"**{facts.decision}**, judged against {against}. Report, card and decision are among the artifacts."
+    return "\n".join([decided, "", "| gate | | why |", "|---|---|---|", *gates])
 
 
 def _gate_tags(gates: Any) -> dict[str, str]:

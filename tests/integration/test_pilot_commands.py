@@ -1,0 +1,133 @@
+"""A pilot from plan to reading by its commands, on a small SYNTHETIC health system."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.unit.test_holdouts import SALT
+from wellkept import jobs
+from wellkept.__main__ import main
+from wellkept.effects import effects_of
+from wellkept.history import FeatureQuery
+from wellkept.journeys import Journeys, Snapshot
+from wellkept.labelling import scoring_points
+from wellkept.offering import interventions
+from wellkept.pilots.plans import load_pilot
+from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts
+from wellkept.settings import Settings
+from wellkept.simulator import simulate
+from wellkept.spec import Points
+
+BEGINS, NIGHTS = datetime(2023, 6, 1, tzinfo=UTC), 12
+TOML = """
+name = "calls-2023"
+arms = ["recovery_call", "nurse_call"]
+begins = 2023-06-01T00:00:00Z
+ends = 2024-06-01T00:00:00Z
+share = 0.5
+adjust = ["age", "visits_365d"]
+
+[outcomes]
+detractor_risk = "SURVEY//NPS <= 6 within 42d in the same encounter"
+no_return = "no event of VISIT//COMPLETED by preventive: 637d, chronic: 270d, procedure: 135d after the last unless \
+VITAL//DIED, ADDRESS//MOVED_AWAY"
+
+[expected.no_return]
+change = -0.03
+
+[wedge]
+sites = 20
+periods = 6
+answers = 80
+"""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with journeys and a pilot.toml."""
+    folder = tmp_path_factory.mktemp("system")
+    simulate(folder / "export", patients=4000, seed=3)
+    journeys = Journeys(folder / "journeys", shards=2, key="test")
+    jobs.land(journeys, jobs.read_batch("tables", folder / "export", now=datetime.now(UTC), settings=Settings()))
+    (folder / "pilot.toml").write_text(TOML)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def log(system: Path) -> Path:
+    """A year of monthly nights with the pilot, each of who was here in the last six weeks."""
+    snapshot = Journeys(system / "journeys", key="test").snapshot()
+    trial = jobs.Trial(load_pilot(system / "pilot.toml", interventions()), SALT)
+    for month in range(NIGHTS):
+        as_of = BEGINS + timedelta(days=30 * month)
+        jobs.write_assignments(night(snapshot, as_of, trial), system / "steps", trial, as_of)
+    return system / "steps"
+
+
+def night(snapshot: Snapshot, as_of: datetime, trial: jobs.Trial) -> Recommended:
+    """What is recommended, and who is held out, where every risk is .3 and minutes are enough."""
+    catalogue = list(interventions().values())
+    points = scoring_points(snapshot, Points(each="VISIT//COMPLETED", active="42d"), as_of)
+    record = FeatureQuery(questions(catalogue)).run(snapshot, points)
+    triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
+    effects = effects_of(catalogue, {"detractor_risk": np.full(points.num_rows, 0.3)}, triggered)
+    allocation = given(effects, catalogue, Budget(1e6, 0))
+    table = with_holdouts(recommended(points, effects, allocation, catalogue, as_of), trial.pilot, SALT, as_of)
+    return Recommended(table, allocation, points.num_rows)
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    """What a command prints as JSON."""
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_plan_counts_patients_and_outcomes_in_the_journeys(system: Path, capsys: Any) -> None:
+    found = told(capsys, "pilot", "plan", system / "pilot.toml", "--journeys", system / "journeys")
+    assert [one["arm"] for one in found] == ["recovery_call", "nurse_call"]
+    assert all(0 < one["outcomes"] < one["patients"] < 4000 for one in found)
+    assert all(0.05 < one["rate"] < 0.6 and not one["is_enough"] and one["wedge"] for one in found)
+    assert main(["pilot", "plan", str(system / "pilot.toml"), "--journeys", str(system / "journeys")]) == 0
+    assert "TOO FEW" in capsys.readouterr().out
+
+
+def test_a_plan_without_numbers_and_without_journeys_is_refused(system: Path) -> None:
+    assert main(["pilot", "plan", str(system / "pilot.toml")]) == 5
+
+
+def test_the_status_says_who_is_in_and_that_the_draws_are_those_of_the_salt(
+    system: Path, log: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WELLKEPT_PILOT_SALT", SALT)
+    at = ("--log", log, "--journeys", system / "journeys")
+    found = told(capsys, "pilot", "status", system / "pilot.toml", *at)
+    assert found["draws_that_disagree"] == 0
+    assert all(arm["is_sound"] and arm["given"] > 0 and arm["held_out"] > 0 for arm in found["arms"])
+    assert all(0 <= arm["done"] <= 1 for arm in found["arms"])
+
+
+def test_the_reading_is_randomised_and_holds_nothing_where_nothing_was_done(
+    system: Path, log: Path, capsys: Any
+) -> None:
+    # the list was only written: the simulated patients got nothing of it, so there is no effect to find
+    found = told(capsys, "pilot", "read", system / "pilot.toml", "--log", log, "--journeys", system / "journeys")
+    assert {one["grade"] for one in found} == {"randomised"}
+    effects = [one["effect"] for one in found if one["effect"]]
+    assert effects
+    assert all(effect["low"] - 0.05 < 0 < effect["high"] + 0.05 for effect in effects)
+    assert all(one["refused"] == "too_few" for one in found if not one["effect"])
+
+
+def test_a_pilot_without_a_log_and_a_damaged_one_are_refused(system: Path, log: Path, tmp_path: Path) -> None:
+    at = ["--journeys", str(system / "journeys"), "--log"]
+    assert main(["pilot", "read", str(system / "pilot.toml"), *at, str(tmp_path)]) == 2
+    (tmp_path / "assignments" / "calls-2023").mkdir(parents=True)
+    (tmp_path / "assignments" / "calls-2023" / "20230601T000000Z.parquet").write_text("no parquet")
+    assert main(["pilot", "status", str(system / "pilot.toml"), "--log", str(tmp_path)]) == 2
