@@ -22,7 +22,7 @@ WHY_NOT = {
     SPLIT: "the logged chances do not give such a split between given and held out, so no effect is told: look for "
            "rows that were lost or added",
     TOO_FEW: f"too few to tell: it takes {FEWEST} effective patients whose outcome is known, and in each group "
-             f"{FEWEST_EVENTS} to whom it happened and {FEWEST_EVENTS} to whom it did not",
+             f"enough for {FEWEST_EVENTS} to whom it happens and {FEWEST_EVENTS} to whom it does not",
 }  # fmt: skip
 
 

@@ -180,12 +180,23 @@ def test_under_200_effective_patients_no_number_is_given(known: int) -> None:
     assert (reading_of(few).refused, reading_of(few).effect) == ("too_few", None)
 
 
-def test_an_outcome_that_hardly_ever_comes_true_is_too_few() -> None:
+@pytest.mark.parametrize(("events", "refused"), [(15, "too_few"), (30, "")])
+def test_an_outcome_that_hardly_ever_comes_true_is_too_few(events: int, refused: str) -> None:
     found = world(3000, 9)
-    for group in (False, True):
-        mine = found.treated == group
-        rare = replace(found, outcome=np.where(mine & (np.cumsum(mine) > 9), 0.0, 1.0))
-        assert reading_of(rare).refused == "too_few"
+    rare = replace(found, outcome=np.where(np.arange(3000) < events, 1.0, 0.0))
+    assert reading_of(rare).refused == refused
+    assert reading_of(replace(rare, outcome=1 - rare.outcome)).refused == refused
+
+
+def test_what_is_told_does_not_hang_on_how_many_events_the_treated_had() -> None:
+    # a rule by what was counted would keep the unlucky draws: those told have no effect, as all have none
+    def rare(seed: int) -> Compared:
+        found = world(760, seed, chance=0.08)
+        return replace(found, outcome=found.outcome * (np.random.default_rng(seed).random(760) < 0.55))
+
+    told = [one.effect.value for one in map(reading_of, map(rare, range(400))) if one.effect]
+    assert 100 < len(told) < 300
+    assert abs(np.mean(told)) < 3 * np.std(told) / np.sqrt(len(told))
 
 
 def test_the_split_is_held_against_the_logged_chance() -> None:

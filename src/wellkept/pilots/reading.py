@@ -21,7 +21,7 @@ from wellkept.pilots.estimating import LEVEL, Compared
 from wellkept.pilots.plans import Pilot
 
 FEWEST = 200  # effective patients
-FEWEST_EVENTS = 10  # in each group, that came true, and as many that did not
+FEWEST_EVENTS = 10  # to be expected in each group, that come true, and as many that do not
 MISMATCH = 0.001
 EARLY = 0.999  # before the end an interval is this wide: who looks often finds effects that are not there (Peto 1976)
 RANDOMISED, OBSERVATIONAL = "randomised", "observational"
@@ -134,8 +134,18 @@ def _refused(compared: Compared, known: Compared) -> str:
         return NOT_RANDOMISED
     if estimating.split_p_value(compared.treated, compared.propensity) < MISMATCH:
         return SPLIT
-    cells = [int(((known.treated == group) & (known.outcome == came)).sum()) for group in (0, 1) for came in (0, 1)]
-    return "" if estimating.effective_size(known) >= FEWEST and min(cells) >= FEWEST_EVENTS else TOO_FEW
+    enough = estimating.effective_size(known) >= FEWEST and _expected_events(known) >= FEWEST_EVENTS
+    return "" if enough else TOO_FEW
+
+
+def _expected_events(known: Compared) -> float:
+    """Of the smaller group, of the rarer outcome, by the rate of both groups together.
+
+    Not what was counted there: were effects told only where the treated had many events, they would lean to harm.
+    """
+    rate = float(known.outcome.mean())
+    smaller = min(int(known.treated.sum()), int((~known.treated).sum()))
+    return smaller * min(rate, 1 - rate)
 
 
 def compared_of(log: pa.Table, arm: str, outcome: np.ndarray, covariates: np.ndarray) -> Compared:
