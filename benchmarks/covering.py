@@ -32,10 +32,10 @@ from scipy.special import ndtr, ndtri
 from measuring import described, machine, say, show
 from wellkept import jobs
 from wellkept.calibrating import logit, sigmoid
+from wellkept.catalogue import query_of
 from wellkept.ceiling import FITTED, expected_auroc
 from wellkept.encoding import fit_encoder
 from wellkept.examples import Examples, examples, fold_of
-from wellkept.history import FeatureQuery
 from wellkept.jobs.training import uncertainty_of
 from wellkept.journeys import Snapshot
 from wellkept.judging import TRUTH, true_points
@@ -152,7 +152,7 @@ def known_visits(
     later, subject = points["prediction_time"].to_numpy() >= starts, points["subject_id"].to_numpy()
     part = part_of(subject, chosen)
     kept = later | (part > 0)
-    query = FeatureQuery({f.name: f.expression for f in data.catalogue})
+    query = query_of(data.catalogue)
     features = query.run(snapshot, points.filter(pa.array(kept)))
     return Known(part[kept], later[kept], subject[kept], features, chance[kept], answering[kept], weight[kept])
 

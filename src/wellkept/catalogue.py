@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from wellkept.errors import SpecRefused
-from wellkept.history import Expression, History, expression_from, past
+from wellkept.history import Expression, FeatureQuery, History, expression_from, past
 from wellkept.parts import discover
 
 TOUCHPOINTS = ("scheduling", "insurance", "contact centre", "arrival", "visit", "discharge", "follow-up", "portal",
@@ -102,6 +102,11 @@ def feature(
         )  # fmt: skip
 
     return declare
+
+
+def query_of(features: Iterable[Feature]) -> FeatureQuery:
+    """One query that gives each of these features a column of its name."""
+    return FeatureQuery({f.name: f.expression for f in features})
 
 
 def families() -> dict[str, list[Feature]]:

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from wellkept.asking import invited
 from wellkept.calibrating import sigmoid
+from wellkept.catalogue import query_of
 from wellkept.evaluating import triple
 from wellkept.examples import Examples, fold_of
-from wellkept.history import FeatureQuery
 from wellkept.intervals import Estimate
 from wellkept.journeys import Snapshot
 from wellkept.labelling import question
@@ -71,7 +71,7 @@ def everybody(snapshot: Snapshot, spec: Spec, data: Examples, trained: Trained) 
     if not enough(answered):
         return Everybody(counts, {}, None, offset)
     points = who.points.select(["subject_id", "prediction_time", "encounter_id"])
-    query = FeatureQuery({f.name: f.expression for f in trained.encoder.features})
+    query = query_of(trained.encoder.features)
     X = trained.encoder.matrix(query.run(snapshot, points))
     subject = points["subject_id"].to_numpy()
     fold = fold_of(subject, spec.split.folds, spec.seed)

@@ -15,12 +15,11 @@ import pyarrow.compute as pc
 
 from wellkept.asking import as_asked
 from wellkept.automatic import automatic_features, common_codes
-from wellkept.catalogue import Feature, features_of
+from wellkept.catalogue import Feature, features_of, query_of
 from wellkept.clock import clock
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.grouping import groups_at
 from wellkept.hazard_control import Control, followed_visits
-from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.labelling import Question, cohort, labels, question
 from wellkept.parts import discover
@@ -180,7 +179,7 @@ def _features(
     """The features of points with a label, and of those that wait; many are both, and asked for once."""
     labelled = points["label"].is_valid().to_numpy()
     used = labelled | waits
-    query = FeatureQuery({f.name: f.expression for f in catalogue})
+    query = query_of(catalogue)
     table = query.run(snapshot, points.select(BARE).filter(pa.array(used)))
     return table.filter(pa.array(labelled[used])), table.filter(pa.array(waits[used]))
 

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from wellkept.automatic import automatic_features, common_codes
+from wellkept.catalogue import query_of
 from wellkept.disparities import disparities
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.evaluating import RESAMPLES, Track, plain_of, untold
 from wellkept.examples import Examples, fold_of
-from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.spec import Spec, matches
 from wellkept.subgroups import FEWEST_EVENTS, FEWEST_PATIENTS
@@ -70,7 +70,7 @@ def with_audited(snapshot: Snapshot, data: Examples, spec: Spec) -> Examples:
     made = automatic_features(facts, spec.automatic.windows, snapshot.codes)
     if not made:
         return replace(data, waiting=None)
-    columns = FeatureQuery({f.name: f.expression for f in made}).run(snapshot, bare)
+    columns = query_of(made).run(snapshot, bare)
     features = pa.table({**dict(zip(data.features.column_names, data.features.columns, strict=True)),
                          **{f.name: columns[f.name] for f in made}})  # fmt: skip
     # points that still wait have no values of the features made here: all variants are compared without them

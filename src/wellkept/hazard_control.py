@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellkept.catalogue import Feature
+from wellkept.catalogue import Feature, query_of
 from wellkept.durations import DAY
 from wellkept.encoding import fit_encoder
 from wellkept.errors import NotEnoughData, SpecRefused
 from wellkept.hazard import fit_hazard
-from wellkept.history import FeatureQuery, engine, past
+from wellkept.history import engine, past
 from wellkept.journeys import Snapshot
 from wellkept.labelling import Question, first_points
 from wellkept.spec import Spec
@@ -68,7 +68,7 @@ def followed_visits(
     if visits.num_rows == 0:
         raise NotEnoughData("hazard", "before the test period there is no visit after which another is expected")
     kept = [f for f in catalogue if not _tells_time_since(spec.points.each, f)]
-    features = FeatureQuery({f.name: f.expression for f in kept}).run(snapshot, visits)
+    features = query_of(kept).run(snapshot, visits)
     rows = engine.at_points(sql, snapshot, points.select(visits.column_names))
     return Control(visits["subject_id"].to_numpy(), features, seen, rows, kept, until.value)
 

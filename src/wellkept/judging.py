@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from wellkept import jobs
+from wellkept.catalogue import query_of
 from wellkept.ceiling import ceiling, distance, expected_auroc
 from wellkept.contracts import TIME
 from wellkept.durations import DAY
@@ -30,7 +31,6 @@ from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
 from wellkept.everybody import everybody
 from wellkept.examples import Examples, examples, fold_of
-from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort
 from wellkept.return_rules import fit_bg_nbd, hiatus
@@ -135,7 +135,7 @@ def judged_rows(snapshot: Snapshot, truth: pa.Table, spec: Spec, data: Examples)
     points, truth, p = true_points(snapshot, truth, spec)
     at = _micros(points["prediction_time"])
     later = at >= _micros(data.points["prediction_time"])[data.rows("test")].min()
-    features = FeatureQuery({f.name: f.expression for f in data.catalogue}).run(snapshot, points)
+    features = query_of(data.catalogue).run(snapshot, points)
     X = fit_encoder(data.catalogue, features, np.flatnonzero(~later)).matrix(features)
     fold = fold_of(points["subject_id"].to_numpy(), spec.split.folds, spec.seed)
     deadline = _micros(truth["end_at"].cast(TIME)) + truth["deadline_days"].to_numpy() * DAY

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from wellkept.asking import as_asked
 from wellkept.bundles import Bundle
 from wellkept.calibrating import sigmoid
+from wellkept.catalogue import query_of
 from wellkept.durations import DAY
 from wellkept.examples import fold_of
 from wellkept.grouping import UNKNOWN, groups_at, sites_at
-from wellkept.history import FeatureQuery, engine
+from wellkept.history import engine
 from wellkept.journeys import Snapshot
 from wellkept.labelling import first_points, labels, question, scoring_points, sql_any_code, sql_text
 from wellkept.ladder import margins_of
@@ -77,7 +78,7 @@ def tonight(snapshot: Snapshot, bundle: Bundle, as_of: datetime) -> Night | None
 def night_of(snapshot: Snapshot, bundle: Bundle, points: pa.Table) -> Night:
     """Features, sites, groups and risks of points."""
     spec = bundle.spec
-    table = FeatureQuery({f.name: f.expression for f in bundle.encoder.features}).run(snapshot, points)
+    table = query_of(bundle.encoder.features).run(snapshot, points)
     X, subject = bundle.encoder.matrix(table), points["subject_id"].to_numpy()
     groups = groups_at(snapshot, spec.model_copy(update={"baseline": ""}), points, table)
     risk = sigmoid(margins_of(bundle, X, subject, [None] * len(X)))
@@ -131,7 +132,7 @@ def outcomes(snapshot: Snapshot, bundle: Bundle, since: float) -> Outcomes:
     points = points.filter(pc.greater(_known_at(points), since)).sort_by([("known_at", "ascending"),
                                                                          ("subject_id", "ascending")])  # fmt: skip
     bare = points.select(["subject_id", "prediction_time", "encounter_id"])
-    table = FeatureQuery({f.name: f.expression for f in bundle.encoder.features}).run(snapshot, bare)
+    table = query_of(bundle.encoder.features).run(snapshot, bare)
     subject = points["subject_id"].to_numpy()
     margin = np.zeros(0)
     if len(subject):

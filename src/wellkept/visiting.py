@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from wellkept.catalogue import Feature
+from wellkept.catalogue import Feature, query_of
 from wellkept.contracts import POINTS
 from wellkept.errors import SpecRefused
-from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.spec import Spec
 
@@ -41,7 +40,7 @@ def visiting_at(snapshot: Snapshot, subjects: pa.Array, moment: pa.Scalar, catal
     """VISITING of these patients, all at one moment: one row each."""
     points = POINTS.check(pa.table({"subject_id": subjects, "prediction_time": pa.repeat(moment, len(subjects)),
                                     "encounter_id": pa.nulls(len(subjects), pa.string())}))  # fmt: skip
-    return FeatureQuery({f.name: f.expression for f in catalogue if f.name in VISITING}).run(snapshot, points)
+    return query_of(f for f in catalogue if f.name in VISITING).run(snapshot, points)
 
 
 def gaps(features: pa.Table) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from wellkept.bundles import Bundle, load_bundle
 from wellkept.calibrating import sigmoid
+from wellkept.catalogue import query_of
 from wellkept.evaluating import breakdown, plain_of
 from wellkept.examples import Examples
 from wellkept.gates import Contest, judge_gates
-from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.ladder import Rung, margins_of, modes_of, recalibrated
 from wellkept.performance import metrics
@@ -50,7 +50,7 @@ def champion_at(models: Path, target: str, snapshot: Snapshot, data: Examples) -
         return None
     bundle = load_bundle(champion_of(models, target))
     points = data.points.select(["subject_id", "prediction_time", "encounter_id"])
-    query = FeatureQuery({f.name: f.expression for f in bundle.encoder.features})
+    query = query_of(bundle.encoder.features)
     X = bundle.encoder.matrix(query.run(snapshot, points))
     return Champion(bundle, X, margins_of(bundle, X, data.subject, modes_of(data)))
 

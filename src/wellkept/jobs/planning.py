@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.bundles import Bundle
+from wellkept.catalogue import query_of
 from wellkept.contracts import TIME
 from wellkept.durations import microseconds
 from wellkept.errors import InputRefused, NotEnoughData
 from wellkept.examples import fold_of
 from wellkept.factors import Visits
 from wellkept.grouping import UNKNOWN, places_at
-from wellkept.history import FeatureQuery
 from wellkept.jobs.monitoring import census_of, units
 from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort
@@ -84,7 +84,7 @@ class Seen:
 def recent_visits(snapshot: Snapshot, bundle: Bundle, *, days: int, setting: str = "") -> Seen:
     """The visits of the last days, patients halved by lot; raises as `plan` does."""
     points = _recent(snapshot, bundle, days)
-    features = FeatureQuery({f.name: f.expression for f in bundle.encoder.features}).run(snapshot, points)
+    features = query_of(bundle.encoder.features).run(snapshot, points)
     site, kind = places_at(snapshot, bundle.spec, points)
     held = _held(snapshot, bundle, site, features)
     stays = _of_setting(kind, setting) & (site != UNKNOWN) & ~np.isin(site, list(held))

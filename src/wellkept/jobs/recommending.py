@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wellkept.bundles import Bundle
+from wellkept.catalogue import query_of
 from wellkept.contracts import POINTS
 from wellkept.effects import effects_of
 from wellkept.errors import InputRefused, NotEnoughData
@@ -72,7 +73,7 @@ def _gone_well(
     snapshot: Snapshot, points: pa.Table, bundle: Bundle, catalogue: Sequence[Intervention], asked: np.ndarray
 ) -> np.ndarray:
     """What this model says of those who are asked about; NaN for the others."""
-    query = FeatureQuery({f.name: f.expression for f in bundle.encoder.features})
+    query = query_of(bundle.encoder.features)
     said, rows = np.full((points.num_rows, len(catalogue)), np.nan), np.flatnonzero(asked)
     for some in np.array_split(rows, -(-len(rows) // CHUNK)) if len(rows) else ():
         X = bundle.encoder.matrix(query.run(snapshot, points.take(pa.array(some))))

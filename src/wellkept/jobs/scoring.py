@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wellkept.bundles import Bundle, load_bundle
+from wellkept.catalogue import query_of
 from wellkept.contracts import POINTS, REASONS, SCORES
 from wellkept.errors import Breach, BundleRefused, InputHeld, InputRefused, NotEnoughData
 from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
 from wellkept.grouping import sites_at
-from wellkept.history import FeatureQuery, engine
+from wellkept.history import engine
 from wellkept.jobs.monitoring import census_of, units
 from wellkept.journeys import Snapshot
 from wellkept.labelling import scoring_points
@@ -202,7 +203,7 @@ def _parts(snapshot: Snapshot, points: pa.Table) -> list[pa.Table]:
 
 
 def _features(bundle: Bundle, snapshot: Snapshot, points: pa.Table, limits: engine.Limits) -> pa.Table:
-    query = FeatureQuery({f.name: f.expression for f in bundle.encoder.features})
+    query = query_of(bundle.encoder.features)
     return query.run(snapshot, POINTS.check(points), **limits)
 
 

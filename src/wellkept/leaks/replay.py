@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.catalogue import query_of
 from wellkept.contracts import TIME
-from wellkept.history import FeatureQuery
 from wellkept.leaks.evidence import Evidence, Finding
 
 SAMPLE = 500
@@ -44,7 +44,7 @@ def _shuffled(events: pa.Table, points: pa.Table, seed: int) -> tuple[pa.Table, 
 
 
 def _compared(check: str, evidence: Evidence, rows: np.ndarray, events: pa.Table, how: str) -> Finding:
-    query = FeatureQuery({f.name: f.expression for f in evidence.data.catalogue})
+    query = query_of(evidence.data.catalogue)
     rebuilt = query.run_on(events, evidence.points.take(pa.array(rows)))
     trained_on = evidence.data.features.take(pa.array(rows))
     differing = {name: _differing(rebuilt[name], trained_on[name]) for name in query.columns}

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.catalogue import query_of
 from wellkept.contracts import TIME
 from wellkept.encoding import Encoder
-from wellkept.history import FeatureQuery, engine
+from wellkept.history import engine
 from wellkept.labelling import sql_any_code
 from wellkept.leaks.evidence import Evidence, Finding, auroc_difference, costliest, without
 from wellkept.learning import Outcomes
@@ -85,7 +86,7 @@ def _cut(evidence: Evidence, rows: np.ndarray, *, days: int) -> tuple[pa.Table, 
     kept = f"e.known <= GREATEST(p.moment - {days * DAY_MICROS}, o.occasion)"
     known = evidence.events_of(points, "e.known <= p.moment", occasion)
     left = evidence.events_of(points, kept, occasion)
-    query = FeatureQuery({f.name: f.expression for f in evidence.features})
+    query = query_of(evidence.features)
     return query.run_on(left, points), known.num_rows - left.num_rows
 
 
@@ -108,7 +109,7 @@ def _later(evidence: Evidence, rows: np.ndarray, encoder: Encoder) -> pa.Table:
     points = evidence.points.take(pa.array(rows))
     end = pc.add(points["prediction_time"], pa.scalar(DAY, pa.duration("us")))
     points = points.set_column(points.column_names.index("prediction_time"), "prediction_time", end)
-    return FeatureQuery({f.name: f.expression for f in encoder.features}).run(evidence.snapshot, points)
+    return query_of(encoder.features).run(evidence.snapshot, points)
 
 
 def _scorer(
