@@ -2,8 +2,9 @@
 
 Without an experiment an intervention's effect is its catalogue's belief where the trigger is in the record, and nothing
 where it is not, times the patient's room to move: risk (1 - risk) over what is usual (METHOD.md, section 9.5). It is
-bounded by what the model would say had the thing never gone wrong (what_if.py), where the model has a say. Trials
-correct it (evidence.py). SHAP values play no part: what a risk is associated with need not be what would lower it.
+bounded by what the model would say had the thing never gone wrong (what_if.py), where the model has a say. Evidence of
+trials, if it is given, corrects it (evidence.py). SHAP values play no part: what a risk is associated with need not be
+what would lower it.
 """
 
 from __future__ import annotations
