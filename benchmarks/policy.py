@@ -63,6 +63,7 @@ FIRST = 1e3  # worth more than anything else
 OURS, TOP, BEST = "ours, no experiment", "risk list, top SHAP reason's step", "ceiling: best estimate of true effects"
 BARS = {OURS: (0.88, 1.25), f"ours, {TRIALS[-1]:,} by chance": (0.95, 1.35)}  # of the ceiling; over TOP
 HARMED = 0.02
+ROUNDING = 1e-6  # of a probability that the simulator keeps in float32
 TRUE = {DETRACTOR: "p_detractor", NO_RETURN: "p_no_return"}
 
 
@@ -306,7 +307,8 @@ def worth(value: np.ndarray, gain: np.ndarray, catalogue: list[Intervention], *,
         choice = allocate(value, np.zeros(len(value), int), [Resource("minutes", budget, minutes[None])]).choice
     given = np.flatnonzero(choice != NOBODY)
     each = gain[given, choice[given]]
-    return {"prevented": float(each.sum()), "harmed": float((each < 0).mean()), "given": len(given)}
+    return {"prevented": float(each.sum()), "harmed": float((each < -ROUNDING).mean()) if len(each) else 0.0,
+            "given": len(given)}  # fmt: skip
 
 
 def _features(snapshot: Snapshot, points: pa.Table, bundle: Bundle) -> pa.Table:
