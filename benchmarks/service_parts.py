@@ -1,11 +1,11 @@
 """Where each microsecond of POST /v1/score goes, and what each check costs, in process; then over HTTP, and memory.
 
-    python benchmarks/service_parts.py [--requests 3000] [--trees 400 --depth 6 --features 60] [--memory 100000]
+    python benchmarks/service_parts.py [--events] [--requests 3000] [--trees 400 --depth 6 --features 60] [--memory N]
 
-One patient by features, five reasons, the model, key and request of `service.py`; MADE-UP data. Parts are the medians
-of what functions take themselves, without those that they call; to look costs something, which is printed. The checks
-are switched off here and nowhere else, one by one, in turns with all of them on, so that what else the machine does
-meets all alike.
+One patient by features (with `--events` by a journey), five reasons, model and request of `service.py`; MADE-UP data.
+Parts are the medians of what functions take themselves, without those that they call; looking costs something,
+which is printed. The checks are switched off here only, one by one, in turns with all on, so that all meet what else
+the machine does.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from typing import Any
 import uvloop
 
 from measuring import described, machine
-from service import Request, contestants, environment, grown, load, served
+from service import BY_EVENTS, OURS, Request, contestants, environment, grown, load, served
 
-OURS = "wellkept, by features, 5 reasons"
 WARM, TURNS = 300, 9
 REST = "framework: guard, request, rest of the route, response"
 stack: list[list[float]] = []
@@ -43,6 +42,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, usual in (("requests", 3000), ("features", 60), ("trees", 400), ("depth", 6), ("memory", 0)):
         asked.add_argument(f"--{name}", type=int, default=usual)
+    asked.add_argument("--events", action="store_true", help="by events instead of by features")
     chosen = asked.parse_args()
     print(described(machine("xgboost", "fastapi", "uvicorn")))
     with tempfile.TemporaryDirectory() as scratch:
@@ -50,7 +50,8 @@ def main() -> None:
         subprocess.run([sys.executable, __file__.replace("service_parts.py", "service_house.py"), str(house),
                         str(chosen.features), str(chosen.trees), str(chosen.depth)], check=True, env=environment(house))
         os.environ |= environment(house)
-        _, command, request = next(c for c in contestants(house, chosen.features) if c[0] == OURS)
+        asked_by = BY_EVENTS if chosen.events else OURS
+        _, command, request = next(c for c in contestants(house, chosen.features) if c[0] == asked_by)
         told = uvloop.run(in_process(request, chosen.requests))
         with served(command, house, request.port):
             for _ in range(2):  # the first is to warm it
@@ -169,7 +170,7 @@ def watched() -> Iterator[None]:
     from wellkept.api.metrics import Metrics
     from wellkept.api.service import Service
     from wellkept.bundles import Bundle
-    from wellkept.serving import quick
+    from wellkept.serving import alone, quick, requests
 
     timed_json = SimpleNamespace(dumps=timed("serialise", json.dumps))
     with changed(
@@ -178,6 +179,9 @@ def watched() -> Iterator[None]:
         (scoring, "validated", timed("validate: the request's shape", scoring.validated)),
         (scoring, "_refuse_broken", timed("validate: each feature", scoring._refuse_broken)),
         (Rule, "__call__", timed("access: key, scope, rate", Rule.__call__)),
+        (scoring, "_asked", timed("events as rows", scoring._asked)),
+        (requests, "in_order", timed("events in order", requests.in_order)),
+        (alone.Alone, "at", timed("points and features of the journey", alone.Alone.at)),
         (quick.Quick, "row", timed("encode features", quick.Quick.row)),
         (Bundle, "explained", timed("walk: margins, contributions, agreement", Bundle.explained)),
         (Bundle, "stated_of", timed("interval and calibration", Bundle.stated_of)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,23 @@ def journeys_of(random: np.random.Generator, subjects: int) -> Iterator[dict[str
         yield {"subject_id": subject, "code": "VISIT//AGE", "time": None, "numeric_value": 44.0}
 
 
-def test_random_journeys_give_the_bits_of_the_nightly_run(tmp_path: Path) -> None:
+def always_ask_the_query(client: Client) -> None:
+    """As where what is computed without it did not agree."""
+    models = client.service.models
+    models.served = {target: replace(served, alone=None) for target, served in models.served.items()}
+
+
+@pytest.mark.parametrize("by_query", [False, True], ids=["each alone", "by the query"])
+def test_random_journeys_give_the_bits_of_the_nightly_run(tmp_path: Path, by_query: bool) -> None:
     settings = house(tmp_path)
     journeys = Journeys(tmp_path / "random", shards=3, key="test")
     journeys.land(batch_of(events_table(list(journeys_of(np.random.default_rng(3), 60)))))
     snapshot = journeys.snapshot()
     expected = nightly(snapshot, settings, tmp_path / "scores")
     with serving(settings) as client:
+        assert all(served.alone for served in client.service.models.served.values())
+        if by_query:
+            always_ask_the_query(client)
         assert online(client, snapshot, list(range(60)), most=7) == expected
     assert 20 < len(expected) < 120  # some are outside the model's points, and have no risk either way
 
@@ -116,9 +127,10 @@ def synthetic(folder: Path, settings: Settings, patients: int) -> Snapshot:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("patients", "subjects"), [(1_500, 300), (21_000, 10_000)])
+@pytest.mark.parametrize(("patients", "subjects", "by_query"), [
+    (1_500, 300, False), (1_500, 300, True), (21_000, 10_000, False)])  # fmt: skip
 def test_a_synthetic_health_system_gives_the_bits_of_the_nightly_run(
-    tmp_path: Path, patients: int, subjects: int
+    tmp_path: Path, patients: int, subjects: int, by_query: bool
 ) -> None:
     """10,000 subjects drawn at random, by their events through HTTP, in batches up to the bounds of a request."""
     settings = house(tmp_path)
@@ -127,6 +139,9 @@ def test_a_synthetic_health_system_gives_the_bits_of_the_nightly_run(
     everybody = sorted({s for s, _ in expected})
     drawn = np.random.default_rng(1).choice(everybody, min(subjects, len(everybody)), replace=False).tolist()
     with serving(settings) as client:
+        assert all(served.alone for served in client.service.models.served.values())
+        if by_query:
+            always_ask_the_query(client)
         told = online(client, snapshot, drawn, most=settings.max_patients)
     assert len(drawn) == subjects
     assert told == {key: risk for key, risk in expected.items() if key[0] in set(drawn)}

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from tests.conftest import START, batch_of, day, events_table, points_table
 from wellkept.errors import SpecRefused
-from wellkept.history import FeatureQuery, expression_from, past
+from wellkept.history import FeatureQuery, JourneyFeatures, expression_from, past
 from wellkept.journeys import Journeys, Snapshot
+from wellkept.serving.journey import rows_of
 
 CODES = ["A", "B//x", "B//y"]
 HOWS = ["count", "sum", "mean", "max", "min", "last", "first", "since", "since_first", "last_text", "last_code"]
@@ -158,6 +159,16 @@ def test_one_patient_alone_has_the_same_bits_as_in_the_batch(
     for i in range(wanted.num_rows):
         alone = query.run_on(snapshot.of_subject(at[i][0]), wanted.slice(i, 1))
         assert bits(alone) == bits(batch.slice(i, 1))
+
+
+@CALM
+@given(journeys, points)
+def test_without_the_query_one_patient_has_its_bits(landed: Landed, events: list[dict], at: list[tuple]) -> None:
+    query, snapshot, wanted = FeatureQuery(FEATURES), landed(events), points_table(*at)
+    batch, alone = query.run(snapshot, wanted), JourneyFeatures(FEATURES)
+    for i, moment in enumerate(wanted["prediction_time"].cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()):
+        features = alone.at(moment, at[i][2], rows_of(snapshot.of_subject(at[i][0])))
+        assert bits(pa.Table.from_pylist([features], batch.schema)) == bits(batch.slice(i, 1))
 
 
 @CALM

@@ -75,9 +75,10 @@ def _refuse_broken(service: Service, asked: ScoreRequest) -> None:
 
 
 def _seconds(models: Sequence[Served], patients: Sequence[Patient]) -> float:
-    """What it takes to answer them one by one; without end where a journey is read or a table pays."""
-    few = len(patients) <= FEW and all(patient.features is not None for patient in patients)
-    return len(patients) * sum(model.quick.seconds for model in models) if few else math.inf
+    """What it takes to answer them one by one; without end where a stored journey is read or a table pays."""
+    if len(patients) > FEW or any(p.features is None and (p.events is None or p.journey == "new") for p in patients):
+        return math.inf
+    return sum(model.seconds(len(p.events or ())) for p in patients for model in models)
 
 
 def _told(service: Service, models: Sequence[Served], asked: ScoreRequest, now: int) -> Told:

@@ -5,10 +5,13 @@ Whatever is wrong with a new one, the one that serves goes on serving, and `trou
 
 from __future__ import annotations
 
+import logging
+import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +21,62 @@ from wellkept.bundles import Bundle, load_bundle
 from wellkept.contracts import POINTS, TIME
 from wellkept.errors import BundleRefused
 from wellkept.history import FeatureQuery, PreparedFeatures
+from wellkept.history.one_journey import Row, TooLarge
 from wellkept.labelling import conditions_of, holding, scoring_sql
 from wellkept.pointers import champion_of
+from wellkept.serving.agreeing import MOMENT, drawn, told_alone, told_together
+from wellkept.serving.alone import Alone
+from wellkept.serving.journey import columns_of
 from wellkept.serving.quick import Quick
 
+LOG = logging.getLogger(__name__)
 PROBE_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Served:
-    """A bundle and its feature query, planned once."""
+    """A bundle and its feature query, planned once; `alone` needs no query, and is there where it has the same bits."""
 
     bundle: Bundle
     features: PreparedFeatures
     conditions: tuple[str, ...]
     quick: Quick
+    alone: Alone | None = None
+    each: float = math.inf  # seconds of CPU that an event of a journey takes
+
+    def seconds(self, events: int) -> float:
+        """What one patient's answer takes of CPU, by so many events; by none where it has features."""
+        return self.quick.seconds + (events * self.each if events else 0.0)
 
     def at(self, moment: int, events: list[list]) -> tuple[pa.Table, pa.Table]:
         """Points (who is to be scored at this moment, of those whose events these are) and their features."""
         points, computed = self.features.at(moment, events)
         held = pa.array(holding(computed, self.conditions))
-        return _points(points.filter(held)), computed.filter(held)
+        return _points(points.filter(held)), computed.drop_columns(list(self.conditions)).filter(held)
 
 
 def serve(bundle: Bundle) -> Served:
-    """Plan a bundle's feature query."""
+    """Plan a bundle's feature query, and hold what is computed without it against it."""
     conditions = conditions_of(bundle.spec.points)
     query = FeatureQuery({**{f.name: f.expression for f in bundle.encoder.features}, **conditions})
     sql = scoring_sql(bundle.spec.points, "(SELECT MAX(moment) FROM asked)")
-    return Served(bundle, PreparedFeatures(query, sql), tuple(conditions), Quick(bundle))
+    served = Served(bundle, PreparedFeatures(query, sql), tuple(conditions), Quick(bundle))
+    return held_against(served, Alone(bundle), drawn(bundle))
+
+
+def held_against(served: Served, alone: Alone, journeys: Sequence[Sequence[Row]]) -> Served:
+    """Without the query from here on, unless anything else is said without it of these journeys."""
+    rows = [row for journey in journeys for row in journey]
+    asked = told_together(*served.features.at(MOMENT, columns_of(rows)))
+    began = time.thread_time()
+    try:
+        agrees = told_alone(alone, journeys) == asked
+    except TooLarge:
+        agrees = False
+    if agrees:
+        return replace(served, alone=alone, each=(time.thread_time() - began) / len(rows))
+    LOG.warning("%s: by events the query is asked each time: without it there are other bits", served.bundle.target)
+    return served
 
 
 def probe(folder: Path) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SINCE_EVER = -(2**62)  # of static facts, as in history.engine
-Row = tuple[Any, ...]  # subject_id, happened, known, code, value, text, encounter_id, site, clinician
-FIELDS = ("subject_id", "happened", "known", "code", "value", "text", "encounter_id", "site", "clinician")
+from wellkept.history.engine import SINCE_EVER
+from wellkept.history.one_journey import FIELDS, Row
+
 STORED = ("subject_id", "event_at", "time", "code", "numeric_value", "text_value", "encounter_id", "site", "clinician")
 
 

@@ -16,7 +16,7 @@ from wellkept.errors import BodyUnreadable
 DEEPEST = 16
 LONGEST_NUMBER = 40  # digits of a number with a point or an exponent
 LARGEST_WHOLE = 2**63 - 1
-STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
 def parse(body: bytes) -> Any:
