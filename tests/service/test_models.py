@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -53,6 +54,14 @@ def test_a_new_champion_takes_the_place_of_the_old_at_the_next_look(own: Client)
     (own.settings.models / "detractor_risk" / "champion").write_text("1\n")  # and back
     own.service.refresh()
     assert version(own) == "1"
+
+
+def test_what_was_loaded_is_spared_the_rounds_of_the_garbage_collector(own: Client) -> None:
+    gc.unfreeze()
+    put_into_service(own.settings.models, "detractor_risk", "2", seed=7)
+    own.service.refresh()
+    assert gc.is_tracked(own.service.models.served)
+    assert gc.get_freeze_count() > 100_000
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{c[0]}: {c[1]}" for c in CASES])

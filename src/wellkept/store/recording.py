@@ -219,7 +219,7 @@ def heads(connection: Connection) -> str:
 def digest_of_line(line: Mapping[str, Any], pepper: bytes) -> str:
     """HMAC-SHA256 of a line and of the digest before it."""
     covered = COMPACT([line[name] for name in COVERED])
-    return hmac.digest(pepper, b"audit " + covered.encode(), "sha256").hex()
+    return hmac.new(pepper, b"audit " + covered.encode(), "sha256").hexdigest()
 
 
 def broken_chains(engine: Engine, pepper: bytes) -> dict[str, int]:
