@@ -1,4 +1,4 @@
-"""The same feature query for one patient at a time: planned once, then asked again and again.
+"""The same feature query for a few patients at a time: planned once, then asked again and again.
 
 Planning the features of one model costs several times what running them over one journey does, and DuckDB plans a
 prepared statement anew each time unless its optimizer is off. What it would gain on a few hundred events is nothing.
