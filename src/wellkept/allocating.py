@@ -309,7 +309,7 @@ class _Problem:
         return self._filled(choice, prices, ~self.floors) if self.floors.any() else choice
 
     def _filled(self, choice: np.ndarray, prices: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Give to those without anything whom it is worth most, after paying for it, within the resources that count."""
+        """Give to those without anything whom it is worth most after paying for it, within the resources that count."""
         choice, left = choice.copy(), self.capacity - self.used(choice)
         without = np.flatnonzero(choice == NOBODY)
         worth = np.where(self.value[without] > 0, self.value[without] - self._cost(prices)[self.kind[without]], -np.inf)

@@ -1,9 +1,11 @@
 """Groups of patients, what could be prevented for each, and its share of the minutes: what is promised, and was kept.
 
-The estimated need of a group is the sum, over its patients, of the value of the best step of staff that is offered to
-each: the bad outcomes that could be prevented were minutes no object (METHOD.md, section 7.8). Whoever is owed a step
-gets it outside of the budget, and counts on neither side. A group's floor is `share` of its share of all need, or the
-most that could be given to it, if that is less: no team here can do more of what makes sense for it.
+The estimated need of a group (METHOD.md, section 7.8) is the sum over its patients of both risks: the bad outcomes that
+are expected. `preventable` is the other way to see it: the sum of the value of the best step of staff offered to each,
+the bad outcomes that could be prevented were minutes no object. It goes by what is assumed of the steps, and lies
+further from the true need (`benchmarks/floors.py`). Whoever is owed a step gets it outside of the budget, and counts on
+neither side. A group's floor is `share` of its share of all need, or the most that could be given to it, if that is
+less: no team here can do more of what makes sense for it.
 """
 
 from __future__ import annotations
@@ -107,27 +109,30 @@ class Demand:
     minutes: np.ndarray
 
 
-def need_of_each(value: np.ndarray, minutes: np.ndarray) -> np.ndarray:
+def preventable(value: np.ndarray, minutes: np.ndarray) -> np.ndarray:
     """The value of the best step of staff for each patient, shape (patients,); 0 where none is offered."""
     return np.maximum(value[:, minutes > 0].max(axis=1, initial=0.0), 0.0)
 
 
-def groups(floors: Sequence[Floor], demand: Demand, need: np.ndarray, hard: Sequence[Resource]) -> list[Group]:
+def groups(
+    floors: Sequence[Floor], demand: Demand, needs: Mapping[str, np.ndarray], hard: Sequence[Resource]
+) -> list[Group]:
     """Every group with a floor, in the order of the file and the alphabet.
 
     Parameters
     ----------
-    need
-        Shape (patients,), as `need_of_each`, also of what no team can do: who needs it needs it.
+    needs
+        Kind of need -> shape (patients,): also of who can get nothing here, since who needs it needs it.
     hard
         What runs out, without floors.
     """
     kinds = len(demand.levels)
-    patients, needed = np.bincount(demand.kind, minlength=kinds), np.bincount(demand.kind, need, minlength=kinds)
+    patients = np.bincount(demand.kind, minlength=kinds)
     lots, found = _Lots.of(demand), []
     most = lots.most_minutes(np.ones(kinds, bool), demand.minutes, hard)
     for one in floors:
         place = list(demand.words).index(one.code)
+        needed = np.bincount(demand.kind, needs[one.need], minlength=kinds)
         for level, word in enumerate(demand.words[one.code]):
             member = demand.levels[:, place] == level
             if (one.groups and word not in one.groups) or patients[member].sum() < FEWEST or needed.sum() <= 0:

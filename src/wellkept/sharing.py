@@ -13,7 +13,7 @@ import numpy as np
 
 from wellkept.allocating import NOBODY, Allocation, Resource, allocate
 from wellkept.effects import Effects
-from wellkept.floors import Demand, Kept, groups, kept, need_of_each, resources_of
+from wellkept.floors import Demand, Kept, groups, kept, preventable, resources_of
 from wellkept.offering import Intervention
 from wellkept.staff import Staff
 from wellkept.teams import NO_TEAM, Skills, divided, limits, owed_to, skills, team_prices, topped_up, used_by
@@ -33,11 +33,14 @@ class People:
         Code of a floor -> shape (patients,), words.
     contacts
         Shape (patients, rules of `contacts`): how often each was contacted lately.
+    risk
+        Shape (patients,): of all targets together, 0 for one that a patient does not have.
     """
 
     language: np.ndarray
     groups: Mapping[str, np.ndarray]
     contacts: np.ndarray
+    risk: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,9 @@ def shared(effects: Effects, catalogue: Sequence[Intervention], staff: Staff, pe
     possible = replace(quiet, offered=quiet.offered & (skill.possible[language] | owed))
     entitled, value = beside_what_is_owed(possible, catalogue)
     book = _Book.of(value, language, staff, people, catalogue, skill)
-    need = need_of_each(beside_what_is_owed(quiet, catalogue)[1], skill.minutes)
-    held = groups(staff.floor, book.demand, need, book.hard) if staff.floor else []
+    needs = {"risk": np.where(entitled, 0.0, people.risk),
+             "preventable": preventable(beside_what_is_owed(quiet, catalogue)[1], skill.minutes)}  # fmt: skip
+    held = groups(staff.floor, book.demand, needs, book.hard) if staff.floor else []
     found, team = book.filled(resources_of(held, skill.minutes))
     free = book.filled([])[0].value if held else found.value
     choice = np.where(entitled, (possible.offered & owed).argmax(axis=1), found.choice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,6 +53,7 @@ class Floor(Strict):
 
     code: str = Field(pattern=r"^PERSON//[^*]+$", description="what makes the groups, as in a model's `groups`")
     share: float = Field(0.95, gt=0, le=1)
+    need: Literal["risk", "preventable"] = Field("risk", description="what is shared out in proportion (floors.py)")
     groups: tuple[str, ...] = Field((), description="only these of them; all, where it is left out")
 
 

@@ -59,12 +59,15 @@ def recommend(
     gone_well = {target: _gone_well(snapshot, points, bundle, catalogue, triggered.any(axis=1) & there)
                  for target, (bundle, there) in asked.items()}  # fmt: skip
     effects = effects_of(catalogue, risk, triggered, gone_well)
-    found = _to_do(snapshot, points, effects, budget, catalogue, as_of)
+    both = sum(np.nan_to_num(p) for p in risk.values())
+    found = _to_do(snapshot, points, effects, budget, catalogue, as_of, both)
     return replace(found, table=with_holdouts(found.table, trial.pilot, trial.salt, as_of)) if trial else found
 
 
-def people_at(snapshot: Snapshot, points: pa.Table, staff: Staff, catalogue: Sequence[Intervention]) -> People:
-    """What the record says of patients at their points that a staff file asks for.
+def people_at(
+    snapshot: Snapshot, points: pa.Table, staff: Staff, catalogue: Sequence[Intervention], risk: np.ndarray
+) -> People:
+    """What the record says of patients at their points that a staff file asks for; `risk` of all targets together.
 
     Raises
     ------
@@ -84,17 +87,17 @@ def people_at(snapshot: Snapshot, points: pa.Table, staff: Staff, catalogue: Seq
         record = FeatureQuery(asked).run(snapshot, points)
         for name in asked:
             contacts[:, int(name.split()[0])] += record[name].to_numpy()
-    return People(words[staff.language], {one.code: words[one.code] for one in staff.floor}, contacts)
+    return People(words[staff.language], {one.code: words[one.code] for one in staff.floor}, contacts, risk)
 
 
 def _to_do(
     snapshot: Snapshot, points: pa.Table, effects: Effects, budget: Budget | Staff,
-    catalogue: Sequence[Intervention], as_of: datetime,
+    catalogue: Sequence[Intervention], as_of: datetime, risk: np.ndarray,
 ) -> Recommended:  # fmt: skip
     if isinstance(budget, Budget):
         allocation = given(effects, catalogue, budget)
         return Recommended(recommended(points, effects, allocation, catalogue, as_of), allocation, points.num_rows)
-    sharing = shared(effects, catalogue, budget, people_at(snapshot, points, budget, catalogue))
+    sharing = shared(effects, catalogue, budget, people_at(snapshot, points, budget, catalogue, risk))
     table = recommended(points, sharing.effects, sharing.allocation, catalogue, as_of)
     return Recommended(with_teams(table, points, budget, sharing), sharing.allocation, points.num_rows, budget, sharing)
 
