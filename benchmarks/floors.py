@@ -25,9 +25,9 @@ import pyarrow as pa
 
 from measuring import described, machine, say, show
 from policy import MINUTES_EACH, Batch, batch_of, from_the_top, kept, system
-from wellkept.allocating import NOBODY
 from wellkept.grouping import words_at
 from wellkept.offering import DETRACTOR, NO_RETURN
+from wellkept.programs import NOBODY
 from wellkept.sharing import People, beside_what_is_owed, shared
 from wellkept.staff import Staff
 

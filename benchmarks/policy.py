@@ -36,7 +36,7 @@ import xgboost
 
 from measuring import described, machine, say, show
 from wellkept import jobs
-from wellkept.allocating import NOBODY, Resource, allocate
+from wellkept.allocating import Resource, allocate
 from wellkept.bundles import Bundle
 from wellkept.catalogue import query_of
 from wellkept.effects import Effects, effects_of
@@ -47,6 +47,7 @@ from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort
 from wellkept.offering import DETRACTOR, NO_RETURN, Intervention, interventions
+from wellkept.programs import NOBODY
 from wellkept.recommending import questions
 from wellkept.settings import Settings
 from wellkept.simulator import simulate

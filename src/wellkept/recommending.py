@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellkept.allocating import NOBODY, Allocation, Resource, allocate
+from wellkept.allocating import Allocation, Resource, allocate
 from wellkept.contracts import RECOMMENDATIONS
 from wellkept.durations import microseconds
 from wellkept.effects import Effects
@@ -22,6 +22,7 @@ from wellkept.history import Expression, past
 from wellkept.offering import Intervention
 from wellkept.pilots.holdouts import draw
 from wellkept.pilots.plans import Pilot
+from wellkept.programs import NOBODY
 from wellkept.sharing import Sharing, beside_what_is_owed, is_owed
 from wellkept.staff import Staff
 from wellkept.teams import NO_TEAM

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from wellkept.allocating import NOBODY, Allocation, Resource, allocate
+from wellkept.allocating import Allocation, Resource, allocate
 from wellkept.effects import Effects
 from wellkept.floors import Demand, Kept, groups, kept, preventable, resources_of
 from wellkept.offering import Intervention
+from wellkept.programs import NOBODY
 from wellkept.staff import Staff
 from wellkept.teams import NO_TEAM, Skills, divided, limits, owed_to, skills, team_prices, topped_up, used_by
 

@@ -16,9 +16,11 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_matrix
 
-from wellkept.allocating import FILLED, NOBODY, Allocation, Resource
+from wellkept.allocating import Allocation, Resource
 from wellkept.grouping import UNKNOWN
 from wellkept.offering import Intervention
+from wellkept.programs import NOBODY
+from wellkept.rounding import FILLED
 from wellkept.staff import Staff, Team
 
 NO_TEAM = -1

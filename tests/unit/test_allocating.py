@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from wellkept.allocating import NOBODY, Allocation, Resource, allocate, floor
+from wellkept.allocating import Allocation, Resource, allocate, floor
+from wellkept.programs import NOBODY
 
 MINUTES = np.array([25.0, 15.0, 10.0, 0.5])
 
