@@ -1,11 +1,11 @@
 """Groups of patients, what could be prevented for each, and its share of the minutes: what is promised, and was kept.
 
-The estimated need of a group (METHOD.md, section 7.8) is the sum over its patients of both risks: the bad outcomes that
-are expected. `preventable` is the other way to see it: the sum of the value of the best step of staff offered to each,
-the bad outcomes that could be prevented were minutes no object. It goes by what is assumed of the steps, and lies
-further from the true need (`benchmarks/floors.py`). Whoever is owed a step gets it outside of the budget, and counts on
-neither side. A group's floor is `share` of its share of all need, or the most that could be given to it, if that is
-less: no team here can do more of what makes sense for it.
+The estimated need of a group (METHOD.md, section 7.8) is `preventable`: the sum over its patients of the value of the
+best step of staff offered to each, the bad outcomes that could be prevented were minutes no object; or `risk`, the sum
+of both risks, which does not hang on what is assumed of the steps. `benchmarks/floors.py` holds both beside the true
+need. Whoever is owed a step gets it outside of the budget, and counts on neither side. A group's floor is `share` of
+its share of all need, or the most that could be given to it, if that is less: no team here can do more of what makes
+sense for it.
 """
 
 from __future__ import annotations

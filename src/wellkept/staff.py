@@ -53,7 +53,7 @@ class Floor(Strict):
 
     code: str = Field(pattern=r"^PERSON//[^*]+$", description="what makes the groups, as in a model's `groups`")
     share: float = Field(0.95, gt=0, le=1)
-    need: Literal["risk", "preventable"] = Field("risk", description="what is shared out in proportion (floors.py)")
+    need: Literal["preventable", "risk"] = Field("preventable", description="in proportion to what (floors.py)")
     groups: tuple[str, ...] = Field((), description="only these of them; all, where it is left out")
 
 
