@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=411)
     parser.add_argument("--kept", type=Path, help="a file that each system adds its figures to")
-    parser.add_argument("--worlds", nargs="+", default=["interacting"])
+    parser.add_argument("--worlds", nargs="+", default=["interacting", "additive"])
     parser.add_argument("--jitter", type=float, default=0.3)
     chosen = parser.parse_args()
     facts = []
