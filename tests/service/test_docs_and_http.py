@@ -80,12 +80,12 @@ def started(folder: Path, *options: str, **settings: str) -> Server:
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "WELLKEPT_MODELS": str(facts.models),
         "WELLKEPT_JOURNEYS": str(facts.journeys), "WELLKEPT_DATABASE": facts.database, "WELLKEPT_BODY_SECONDS": "1",
-        "WELLKEPT_SUBJECT_KEY": "test", "WELLKEPT_STEPS": str(facts.steps), **settings,
+        "WELLKEPT_SUBJECT_KEY": "test", **settings,
     }  # fmt: skip
     make = [sys.executable, "-m", "wellkept", "keys", "create", "portal", "--scopes", "score,read,write"]
     key = subprocess.run(make, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     port = free_port()
-    serve = [sys.executable, "-m", "wellkept", "serve", "--port", str(port), *options]
+    serve = [sys.executable, "-m", "wellkept", "serve", "--port", str(port), "--steps", str(facts.steps), *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(serve, env=environment, stdout=log, stderr=log)
     server = Server(process, port, {**environment, "KEY": key})

@@ -26,23 +26,19 @@ class Worklist:
 
     def __init__(self, steps: Steps) -> None:
         self.as_of, self.models, self.version = steps.as_of, steps.models, steps.digest[:VERSION]
-        self._table = for_coordinators(steps.table)
-        self._rank = self._table["rank"].to_numpy()
-        self._of_role = _places(self._table)
+        self._all = for_coordinators(steps.table).combine_chunks()
+        self._of_role = _by_role(self._all)
 
     def page(self, after: int, most: int, role: str | None = None) -> tuple[list[dict[str, Any]], bool]:
         """Rows below the rank `after`, of those that this role may do; and whether there are more."""
-        start = int(np.searchsorted(self._rank, after, side="right"))
-        if role is None:
-            return self._table.slice(start, most).to_pylist(), start + most < self._table.num_rows
-        places = self._of_role.get(role, np.array([], int))
-        places = places[places >= start]
-        return self._table.take(pa.array(places[:most])).to_pylist(), len(places) > most
+        mine = self._all if role is None else self._of_role.get(role, self._all.slice(0, 0))
+        start = int(np.searchsorted(mine["rank"].to_numpy(), after, side="right"))
+        return mine.slice(start, most).to_pylist(), start + most < mine.num_rows
 
     def of(self, subject_id: int) -> dict[str, Any] | None:
         """A patient's step; None for who gets none, whatever the reason."""
-        place = pc.index(self._table["subject_id"], pa.scalar(subject_id, pa.int64())).as_py()
-        return self._table.slice(place, 1).to_pylist()[0] if place >= 0 else None
+        place = pc.index(self._all["subject_id"], pa.scalar(subject_id, pa.int64())).as_py()
+        return self._all.slice(place, 1).to_pylist()[0] if place >= 0 else None
 
 
 class Worklists:
@@ -76,8 +72,10 @@ def roles_of(roles: str) -> list[str]:
     return roles.split(", ")
 
 
-def _places(table: pa.Table) -> dict[str, np.ndarray]:
-    """Role -> the places of the rows that it may do."""
-    told = table["roles"].to_pylist()
-    roles = {role for text in set(told) for role in roles_of(text)}
-    return {role: np.array([i for i, text in enumerate(told) if role in roles_of(text)], int) for role in roles}
+def _by_role(table: pa.Table) -> dict[str, pa.Table]:
+    """Role -> the rows that it may do, in their order."""
+    told = table["roles"].combine_chunks()
+    codes, texts = told.indices.to_numpy(), told.dictionary.to_pylist()
+    roles = {role for text in texts for role in roles_of(text)}
+    may = {role: [code for code, text in enumerate(texts) if role in roles_of(text)] for role in roles}
+    return {role: table.filter(pa.array(np.isin(codes, some))).combine_chunks() for role, some in may.items()}
