@@ -21,7 +21,8 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -35,7 +36,7 @@ import xgboost
 
 from measuring import described, machine, say, show
 from wellkept import jobs
-from wellkept.allocating import NOBODY, Resource, allocate
+from wellkept.allocating import Resource, allocate
 from wellkept.bundles import Bundle
 from wellkept.catalogue import query_of
 from wellkept.effects import Effects, effects_of
@@ -46,6 +47,7 @@ from wellkept.history import FeatureQuery
 from wellkept.journeys import Snapshot
 from wellkept.labelling import cohort
 from wellkept.offering import DETRACTOR, NO_RETURN, Intervention, interventions
+from wellkept.programs import NOBODY
 from wellkept.recommending import questions
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
@@ -94,14 +96,19 @@ def main() -> None:
 def once(world: str, seed: int, chosen: argparse.Namespace) -> dict:
     """One system's policies, out of the kept ones if they are there."""
     made_of = {"world": world, "seed": seed, "patients": chosen.patients, "jitter": chosen.jitter}
-    lines = chosen.kept.read_text().splitlines() if chosen.kept and chosen.kept.exists() else []
+    return kept(made_of, chosen.kept, lambda: {"policies": of_system(world, seed, chosen)})
+
+
+def kept(made_of: dict, file: Path | None, make: Callable[[], dict]) -> dict:
+    """What is made of this, out of the file if it is there, and added to it if not."""
+    lines = file.read_text().splitlines() if file and file.exists() else []
     for told in map(json.loads, lines):
         if made_of.items() <= told.items():
             return told
-    told = {**made_of, "policies": of_system(world, seed, chosen)}
-    if chosen.kept:
-        with chosen.kept.open("a") as kept:
-            kept.write(json.dumps(told) + "\n")
+    told = {**made_of, **make()}
+    if file:
+        with file.open("a") as opened:
+            opened.write(json.dumps(told) + "\n")
     return told
 
 
@@ -125,18 +132,25 @@ def _lines(systems: list[Mapping[str, Mapping[str, float]]]) -> list[str]:
 
 def of_system(world: str, seed: int, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
     """One system's policies."""
+    with system(world, seed, chosen) as (snapshot, truth, arms):
+        return judged(*batch_of(snapshot, truth, arms))
+
+
+@contextmanager
+def system(world: str, seed: int, chosen: argparse.Namespace) -> Iterator[tuple[Snapshot, pa.Table, pa.Table]]:
+    """A simulated system while it is there: its journeys, and what is true of its visits, and with each arm."""
     settings = Settings(subject_key="benchmark")
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
         export = Path(folder) / "export"
         simulate(export, patients=chosen.patients, seed=seed, world=world, jitter=chosen.jitter)
         journeys = jobs.open_journeys(Path(folder) / "journeys", settings)
         jobs.land(journeys, jobs.read_batch("tables", export, now=datetime.now(UTC), settings=settings))
-        return policies(journeys.snapshot(), pq.read_table(export / "truth" / "encounters.parquet"),
-                        pq.read_table(export / "truth" / "arms.parquet"))  # fmt: skip
+        yield (journeys.snapshot(), pq.read_table(export / "truth" / "encounters.parquet"),
+               pq.read_table(export / "truth" / "arms.parquet"))  # fmt: skip
 
 
-def policies(snapshot: Snapshot, truth: pa.Table, arms: pa.Table) -> dict[str, dict[str, float]]:
-    """What each policy is worth on the visits of the test period."""
+def batch_of(snapshot: Snapshot, truth: pa.Table, arms: pa.Table) -> tuple[Batch, pa.Table, np.ndarray]:
+    """Every visit with what models and truth say of it, its point, and whether it is of the test period."""
     catalogue = [i for i in interventions().values() if not i.is_automated]
     bundles, begins = trained(snapshot)
     points = cohort(snapshot, bundles[DETRACTOR].spec.points.model_copy(update={"after": ("24h",)}))
@@ -149,7 +163,7 @@ def policies(snapshot: Snapshot, truth: pa.Table, arms: pa.Table) -> dict[str, d
     triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
     batch = Batch(catalogue, bundles, X, triggered, true, truth["response_probability"].take(place).to_numpy(),
                   {t: truth[TRUE[t]].take(place).to_numpy() for t in bundles})
-    return judged(batch, points, later)
+    return batch, points, later
 
 
 @dataclass(frozen=True)
@@ -299,16 +313,22 @@ def worth(value: np.ndarray, gain: np.ndarray, catalogue: list[Intervention], *,
     minutes = np.array([i.minutes for i in catalogue])
     budget = MINUTES_EACH * len(value)
     if by_list:
-        choice = np.where(value.max(axis=1) > 0, value.argmax(axis=1), NOBODY)
-        order = np.argsort(-value.max(axis=1), kind="stable")
-        spent = np.cumsum(np.where(choice[order] != NOBODY, minutes[choice[order]], 0))
-        choice[order[spent > budget]] = NOBODY
+        choice = from_the_top(value, minutes, budget)
     else:
         choice = allocate(value, np.zeros(len(value), int), [Resource("minutes", budget, minutes[None])]).choice
     given = np.flatnonzero(choice != NOBODY)
     each = gain[given, choice[given]]
     return {"prevented": float(each.sum()), "harmed": float((each < -ROUNDING).mean()) if len(each) else 0.0,
             "given": len(given)}  # fmt: skip
+
+
+def from_the_top(value: np.ndarray, minutes: np.ndarray, budget: float) -> np.ndarray:
+    """What each gets where a list goes from the top down until the minutes are spent."""
+    choice = np.where(value.max(axis=1) > 0, value.argmax(axis=1), NOBODY)
+    order = np.argsort(-value.max(axis=1), kind="stable")
+    spent = np.cumsum(np.where(choice[order] != NOBODY, minutes[choice[order]], 0))
+    choice[order[spent > budget]] = NOBODY
+    return choice
 
 
 def _features(snapshot: Snapshot, points: pa.Table, bundle: Bundle) -> pa.Table:

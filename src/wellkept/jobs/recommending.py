@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,24 +16,27 @@ import pyarrow.parquet as pq
 from wellkept.bundles import Bundle
 from wellkept.catalogue import query_of
 from wellkept.contracts import ASSIGNMENTS, POINTS, RECOMMENDATIONS
-from wellkept.effects import effects_of
-from wellkept.errors import InputRefused, NotEnoughData
+from wellkept.effects import Effects, effects_of
+from wellkept.errors import InputRefused, NotEnoughData, SpecRefused
 from wellkept.files import digest_of, sole_writer, write_parquet, write_text
-from wellkept.history import FeatureQuery
+from wellkept.grouping import UNKNOWN, words_at
+from wellkept.history import FeatureQuery, past
 from wellkept.jobs.piloting import Trial
 from wellkept.journeys import Snapshot
 from wellkept.offering import Intervention, interventions
 from wellkept.pilots.holdouts import assignments, first_assignments
 from wellkept.published import LATEST, MANIFEST, name_of, publishing
 from wellkept.published_steps import FILE, Origin, open_steps
-from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts
+from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts, with_teams
+from wellkept.sharing import People, contacting, shared
+from wellkept.staff import Staff
 from wellkept.what_if import what_if
 
 CHUNK = 50_000
 
 
 def recommend(
-    snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget, bundles: Sequence[Bundle],
+    snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget | Staff, bundles: Sequence[Bundle],
     trial: Trial | None = None,
 ) -> Recommended:
     """One step a patient, for everybody of a published run: `scores` fits SCORES, and is what coordinators see.
@@ -45,6 +49,8 @@ def recommend(
         Nobody was scored.
     InputRefused
         `other_model`: a model that scored is not among the bundles, so nobody can be asked what if.
+    SpecRefused
+        `not_on_record`: a code that the staff file goes by is on the record of none of them.
     """
     if scores.num_rows == 0:
         raise NotEnoughData("nobody_to_score", f"nobody was scored as of {as_of}")
@@ -57,11 +63,47 @@ def recommend(
     gone_well = {target: _gone_well(snapshot, points, bundle, catalogue, triggered.any(axis=1) & there)
                  for target, (bundle, there) in asked.items()}  # fmt: skip
     effects = effects_of(catalogue, risk, triggered, gone_well)
-    allocation = given(effects, catalogue, budget)
-    table = recommended(points, effects, allocation, catalogue, as_of)
-    if trial:
-        table = with_holdouts(table, trial.pilot, trial.salt, as_of)
-    return Recommended(table, allocation, points.num_rows)
+    both = sum(np.nan_to_num(p) for p in risk.values())
+    found = _to_do(snapshot, points, effects, budget, catalogue, as_of, both)
+    return replace(found, table=with_holdouts(found.table, trial.pilot, trial.salt, as_of)) if trial else found
+
+
+def people_at(
+    snapshot: Snapshot, points: pa.Table, staff: Staff, catalogue: Sequence[Intervention], risk: np.ndarray
+) -> People:
+    """What the record says of patients at their points that a staff file asks for; `risk` of all targets together.
+
+    Raises
+    ------
+    SpecRefused
+        `not_on_record`: the code of the language, or of a floor, is on the record of none of them.
+    """
+    words = words_at(snapshot, points, list(dict.fromkeys([staff.language, *(one.code for one in staff.floor)])))
+    if unknown := [code for code, level in words.items() if set(level) in ({UNKNOWN}, {"no"})]:
+        message = (f"the staff file goes by {', '.join(unknown)}, which is on record of none of these patients: write "
+                   "the code as docs/codes.md does, or take it out")  # fmt: skip
+        raise SpecRefused("not_on_record", message)
+    contacts = np.zeros((points.num_rows, len(staff.contacts)))
+    if staff.contacts:
+        done = past.of("INTERVENTION//DONE")
+        asked = {f"{r} {name}": done.saying(name).within(rule.within).count()
+                 for r, rule in enumerate(staff.contacts) for name in contacting(catalogue)}  # fmt: skip
+        record = FeatureQuery(asked).run(snapshot, points)
+        for name in asked:
+            contacts[:, int(name.split()[0])] += record[name].to_numpy()
+    return People(words[staff.language], {one.code: words[one.code] for one in staff.floor}, contacts, risk)
+
+
+def _to_do(
+    snapshot: Snapshot, points: pa.Table, effects: Effects, budget: Budget | Staff,
+    catalogue: Sequence[Intervention], as_of: datetime, risk: np.ndarray,
+) -> Recommended:  # fmt: skip
+    if isinstance(budget, Budget):
+        allocation = given(effects, catalogue, budget)
+        return Recommended(recommended(points, effects, allocation, catalogue, as_of), allocation, points.num_rows)
+    sharing = shared(effects, catalogue, budget, people_at(snapshot, points, budget, catalogue, risk))
+    table = recommended(points, sharing.effects, sharing.allocation, catalogue, as_of)
+    return Recommended(with_teams(table, points, budget, sharing), sharing.allocation, points.num_rows, budget, sharing)
 
 
 def _that_scored(scores: pa.Table, target: str, bundles: Sequence[Bundle]) -> Bundle:
