@@ -5,9 +5,9 @@
 The systems and visits of policy.py: those of the test period, .8 minutes of staff for each, one team that may do and
 speaks everything. Groups are those of payer, of a need for an interpreter, of age and of disability, all at once. Ours
 is `wellkept recommend --staff` without floors, and with floors at all of the estimated need (METHOD.md, section 7.8):
-what is believed to be preventable. Beside it: floors at .95 of that, at .95 of the need by both risks, and the risk list
-with recovery calls. What is owed (an interpreter) takes minutes outside of the budget: whoever is owed a step counts on
-neither side. Seeds 401 and 402 were looked at while the need that floors go by was chosen.
+what is believed to be preventable. Beside it: floors at .95 of that, at .95 of the need by both risks, and the risk
+list with recovery calls. What is owed (an interpreter) takes minutes outside of the budget: whoever is owed a step
+counts on neither side. Seeds 401 and 402 were looked at while the need that floors go by was chosen.
 
 True need of a group: the sum over its visits of what the best step of staff would truly prevent. Printed: what is
 truly prevented over what is prevented without floors, and each group's share of the minutes over its share of the true

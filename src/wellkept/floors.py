@@ -20,6 +20,7 @@ from scipy.sparse import coo_matrix, vstack
 from wellkept.allocating import Resource, floor
 from wellkept.staff import Floor
 
+HALF = 0.5  # of a minute
 FEWEST = 10  # a smaller group is held to no floor and told nothing of: its patients could be guessed
 
 
@@ -64,21 +65,26 @@ class Kept:
     ----------
     minutes
         Its share of the minutes given.
-    short
-        Minutes that it lacks of its floor.
+    given
+        Minutes of all groups together.
     step
-        Minutes of the shortest step of staff: a floor that lacks less cannot be met by giving one more.
+        Minutes of the shortest step of staff: what lacks less cannot be met by giving one more.
     """
 
     group: Group
     minutes: float
-    short: float
+    given: float
     step: float
 
     @property
+    def short(self) -> float:
+        """Minutes that it lacks of its floor."""
+        return max(0.0, (self.group.floor - self.minutes) * self.given)
+
+    @property
     def holds(self) -> bool:
-        """Is its share of the minutes what was promised?"""
-        return self.minutes >= self.group.promised * self.group.need * (1 - 1e-6)
+        """Did it get what was promised, to half a minute?"""
+        return (self.group.promised * self.group.need - self.minutes) * self.given < HALF
 
 
 @dataclass(frozen=True)
@@ -158,9 +164,8 @@ def kept(found: Sequence[Group], kind: np.ndarray, minutes: np.ndarray, shortest
     """
     told = []
     for group in found:
-        total, mine = minutes.sum(), minutes[group.member[kind]].sum()
-        share = mine / total if total > 0 else 0.0
-        told.append(Kept(group, float(share), max(0.0, float(group.floor * total - mine)), shortest))
+        total, mine = float(minutes.sum()), float(minutes[group.member[kind]].sum())
+        told.append(Kept(group, mine / total if total > 0 else 0.0, total, shortest))
     return told
 
 

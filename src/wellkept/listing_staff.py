@@ -48,7 +48,7 @@ def not_done_lines(found: Recommended) -> list[str]:
     lines = _out_of_reach_lines(sharing)
     if sharing.left_alone:
         rules = " or ".join(f"{rule.most} in {rule.within}" for rule in staff.contacts)
-        lines.append(f"{sharing.left_alone} patients are left alone: they had their contacts ({rules})")
+        lines.append(f"{_patients(sharing.left_alone)} nothing: they had their contacts ({rules})")
     if sharing.floors:
         lines.append("share of the minutes beside share of the estimated need:")
         lines += [f"  {_floor_words(one)}" for one in sharing.floors]
@@ -82,14 +82,18 @@ def sharing_facts(found: Recommended) -> dict:
 
 def _out_of_reach_lines(sharing: Sharing) -> list[str]:
     lines = [
-        f"{count} patients get nothing: no team that may do their step speaks {language}, or has an interpreter today"
+        f"{_patients(count)} nothing: no team that may do their step speaks {language}, or has an interpreter today"
         for language, count in sharing.out_of_reach.items() if language != NO_ROLE
     ]  # fmt: skip
     if count := sharing.out_of_reach.get(NO_ROLE):
-        lines.append(f"{count} patients get nothing: no team here has a role that may do their step")
+        lines.append(f"{_patients(count)} nothing: no team here has a role that may do their step")
     if sharing.owed_by_nobody:
-        lines.append(f"{sharing.owed_by_nobody} patients are OWED a step that no team here may do: find somebody")
+        lines.append(f"OWED to {sharing.owed_by_nobody} and no team here may do it: find somebody")
     return lines
+
+
+def _patients(count: int) -> str:
+    return "1 patient gets" if count == 1 else f"{count} patients get"
 
 
 def _floor_words(kept: Kept) -> str:
@@ -102,7 +106,7 @@ def _floor_words(kept: Kept) -> str:
         return promised + f"what makes sense for them and a team here may do comes to {group.reach:.1%} at most"
     if kept.short < kept.step:
         return promised + f"{kept.short:.0f} minutes short, and the shortest step takes {kept.step:.0f}"
-    return promised + f"SHORT by {kept.short:.0f} minutes: other floors and limits stand against it"
+    return promised + f"SHORT by {kept.short:.0f} minutes: whole steps, other floors or limits stand against it"
 
 
 def _unknown_lines(staff: Staff, sharing: Sharing) -> list[str]:

@@ -15,7 +15,7 @@ from tests.conftest import day
 from wellkept.effects import Effects, effects_of
 from wellkept.grouping import UNKNOWN
 from wellkept.listing import recommendation_lines
-from wellkept.listing_staff import sharing_facts
+from wellkept.listing_staff import not_done_lines, sharing_facts
 from wellkept.offering import DETRACTOR, NO_RETURN, interventions
 from wellkept.programs import NOBODY
 from wellkept.recommending import Recommended, recommended, with_teams
@@ -223,7 +223,7 @@ def test_the_output_says_who_does_what_who_gets_nothing_and_what_an_hour_is_wort
         "5 steps for 7 patients: nurses 15 of 15 minutes, desk 50 of 60 minutes, 1 of 10 texts; what is owed costs no",
         "1 x Nurse follow-up call (nurses 1, 15 min each)",
         "2 x Service-recovery call (desk 2 (1 with an interpreter), 25 min each)",
-        "1 patients are left alone: they had their contacts (3 in 30d)",
+        "1 patient gets nothing: they had their contacts (3 in 30d)",
         "no patient speaks frisian today; on record are chinese, english, spanish",
         "floor of PERSON//payer: fewer than 10 patients today are medicaid",
         "one more hour of nurses today would prevent about",
@@ -298,3 +298,6 @@ def test_nobody_gets_a_step_that_their_team_may_not_do_and_nothing_is_exceeded(
         mine = minutes[record.groups[PAYER] == one.group.name.removeprefix("payer ")].sum()
         assert one.minutes == pytest.approx(mine / minutes.sum() if minutes.sum() else 0)
         assert one.short == pytest.approx(max(0, one.group.floor * minutes.sum() - mine))
+    told = not_done_lines(Recommended(points(1), found.allocation, n, who, found))
+    why = [line for line in told if " minutes short" in line or "SHORT by" in line or "at most" in line]
+    assert len(why) == sum(not one.holds for one in found.floors)
