@@ -157,6 +157,7 @@ RECOMMENDATIONS = Table(
         Column("minutes", pa.float32(), "of their time; 0 is a machine's", unit="min"),
         Column("due_at", TIME, "by when it should be done"),
         Column("grade", pa.string(), "on what evidence: assumed, what-if, observational or randomised"),
+        Column("channel", pa.string(), "call, text, or task: nobody is contacted", null="not recorded", optional=True),
         Column("others", pa.string(), "up to two other steps that make sense, the better first"),
         Column("pilot", pa.string(), "the pilot that drew for this patient", null="nobody drew", optional=True),
         Column("team", pa.string(), "who does it today", null="no staff file, a machine, or nobody can", optional=True),

@@ -96,6 +96,7 @@ def recommended(
         "minutes": pa.array([i.minutes for i in chosen], pa.float32()),
         "due_at": pa.array([as_of + _duration(i.within) for i in chosen], pa.timestamp("us", tz="UTC")),
         "grade": pa.array([effects.grades[k] for k in allocation.choice[rows]], pa.string()),
+        "channel": pa.array([i.channel for i in chosen], pa.string()),
         "others": pa.array(_others(effects, rows, allocation.choice[rows], catalogue), pa.string()),
         "holdout": pa.repeat(False, len(rows)),
     }))  # fmt: skip

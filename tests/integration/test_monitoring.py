@@ -110,6 +110,23 @@ def test_steps_are_recommended_to_those_who_were_published_and_to_nobody_of_a_he
     assert "evidence: assumed" in capsys.readouterr().out
 
 
+def test_steps_of_a_night_are_published_once_and_others_in_their_place_only_with_a_reason(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    said(capsys, "score", "--journeys", "journeys", "--as-of", AFTER, "--out", "scored_once")
+    asked = ["recommend", "--journeys", "journeys", "--scores", "scored_once", "--out", "steps_once", "--minutes"]
+    first = said(capsys, *asked, "200")[1]
+    assert Path(first["folder"]).name == (here / "steps_once" / "latest").read_text().strip()
+    assert pq.read_table(first["file"]).equals(pq.read_table(Path(first["folder"]) / "recommendations.parquet"))
+    assert said(capsys, *asked, "200") == (0, first)
+    code, complaint = said(capsys, *asked, "60")
+    assert (code, complaint["code"]) == (2, "already_published")
+    assert pq.read_table(first["file"]).num_rows == first["rows"]
+    code, second = said(capsys, *asked, "60", "--again", "two nurses are ill")
+    assert (code, second["folder"]) == (0, first["folder"])
+    assert pq.read_table(second["file"]).num_rows == second["rows"] < first["rows"]
+
+
 PILOT = """
 name = "calls"
 arms = ["recovery_call", "nurse_call", "scheduling_priority"]

@@ -1,7 +1,8 @@
-"""The night's last step: for whom which step, within the minutes that there are."""
+"""The night's last step: for whom which step, within the minutes that there are; published as scores are."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,19 +11,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from wellkept.bundles import Bundle
 from wellkept.catalogue import query_of
-from wellkept.contracts import POINTS
+from wellkept.contracts import ASSIGNMENTS, POINTS, RECOMMENDATIONS
 from wellkept.effects import Effects, effects_of
 from wellkept.errors import InputRefused, NotEnoughData, SpecRefused
-from wellkept.files import write_parquet
+from wellkept.files import digest_of, sole_writer, write_parquet, write_text
 from wellkept.grouping import UNKNOWN, words_at
 from wellkept.history import FeatureQuery, past
 from wellkept.jobs.piloting import Trial
 from wellkept.journeys import Snapshot
 from wellkept.offering import Intervention, interventions
-from wellkept.pilots.holdouts import assignments
+from wellkept.pilots.holdouts import assignments, first_assignments
+from wellkept.published import LATEST, MANIFEST, name_of, publishing
+from wellkept.published_steps import FILE, Origin, open_steps
 from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts, with_teams
 from wellkept.sharing import People, contacting, shared
 from wellkept.staff import Staff
@@ -123,32 +127,74 @@ def _gone_well(
     return said
 
 
-def write_recommendations(found: Recommended, folder: Path) -> Path:
-    """`recommendations.parquet` in the folder, whole or not at all.
+def publish_steps(
+    found: Recommended, out: Path, origin: Origin, trial: Trial | None = None, *, again: str = ""
+) -> Path:  # fmt: skip
+    """Publish a night's steps as `out/<moment>/`, complete or absent, with `latest` and a copy of the newest beside it.
+
+    The draws of a `trial` are in its log before anybody can see the list. The same list published twice is one.
 
     Raises
     ------
     InputRefused
-        The folder cannot be written to.
+        `already_published`: other steps of this night are there, and no reason was given to replace them. `folder`: it
+        cannot be written to. Otherwise what is wrong with the trial's log.
+    Busy
+        Another process publishes there.
     """
+    name = name_of(origin.as_of)
     try:
-        write_parquet(folder / "recommendations.parquet", found.table)
+        if not again and _is_published(found.table, out / name):
+            with sole_writer(out):  # whoever was stopped between the folder and its pointer goes on from here
+                write_text(out / LATEST, f"{name}\n")
+        else:
+            with publishing(out, name, again=again) as waiting:
+                write_parquet(waiting / FILE, found.table)
+                _write_manifest(waiting, found, origin, again)
+                if trial:
+                    write_assignments(found, out, trial, origin.as_of)
+        write_parquet(out / FILE, found.table)
     except OSError as error:
-        raise InputRefused("folder", f"{folder} cannot be written to: {error.strerror}") from None
-    return folder / "recommendations.parquet"
+        raise InputRefused("folder", f"{out} cannot be written to: {error.strerror}") from None
+    return out / name
+
+
+def _is_published(table: pa.Table, folder: Path) -> bool:
+    """Are just these steps there already?"""
+    try:
+        return open_steps(folder).table.cast(RECOMMENDATIONS.schema).equals(table)
+    except InputRefused:
+        return False
+
+
+def _write_manifest(folder: Path, found: Recommended, origin: Origin, again: str) -> None:
+    manifest = {
+        "as_of": origin.as_of.isoformat(), "journeys": origin.journeys, "models": dict(origin.models), "again": again,
+        "used": dict(found.allocation.used), "candidates": found.candidates,
+        "files": {FILE: {"sha256": digest_of(folder / FILE), "rows": found.table.num_rows}},
+    }  # fmt: skip
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
 
 
 def write_assignments(found: Recommended, folder: Path, trial: Trial, as_of: datetime) -> Path:
     """The night's draws as a file of their own in `folder`/assignments/<pilot>: the log that a pilot is read from.
 
+    Where a night is published again, who was drawn the first time stays in the log: they may have been called.
+
     Raises
     ------
     InputRefused
-        It cannot be written there.
+        `damaged_log`: what is there of this night cannot be read. `two_draws`: it was drawn otherwise, by another salt
+        or share. `folder`: it cannot be written there.
     """
     path = folder / "assignments" / trial.pilot.name / f"{as_of:%Y%m%dT%H%M%SZ}.parquet"
+    drawn = assignments(trial.pilot, found.table, as_of)
     try:
-        write_parquet(path, assignments(trial.pilot, found.table, as_of))
+        if path.exists():
+            drawn = first_assignments(pa.concat_tables([ASSIGNMENTS.check(pq.read_table(path)), drawn]))
+        write_parquet(path, drawn)
+    except pa.ArrowException:
+        raise InputRefused("damaged_log", f"{path} is no parquet file as it was written") from None
     except OSError as error:
         raise InputRefused("folder", f"{path} cannot be written: {error.strerror}") from None
     return path
