@@ -157,6 +157,8 @@ RECOMMENDATIONS = Table(
         Column("minutes", pa.float32(), "of their time; 0 is a machine's", unit="min"),
         Column("due_at", TIME, "by when it should be done"),
         Column("grade", pa.string(), "on what evidence: assumed, what-if, observational or randomised"),
+        Column("expected", pa.string(), "change of each outcome, of 100 such patients, with its 95 % interval",
+               null="the step is not randomised: no number of it is shown", optional=True),
         Column("others", pa.string(), "up to two other steps that make sense, the better first"),
         Column("pilot", pa.string(), "the pilot that drew for this patient", null="nobody drew", optional=True),
         Column("holdout", pa.bool_(), "drawn to get nothing: a row for the log, and for no coordinator"),

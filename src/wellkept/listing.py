@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
+from wellkept.effects import RANDOMISED
 from wellkept.listing_pilots import held_out_line
 from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
 from wellkept.offering import interventions
@@ -106,11 +109,17 @@ def recommendation_lines(found: Recommended) -> list[str]:
         lines.append(f"  {times[name]:4} x {row['title']} ({row['roles']}, {row['minutes']:.0f} min each)")
         lines.append(f"         because {row['because']}; evidence: {row['grade']}")
         instead = f", or: {row['others']}" if row["others"] else ""
+        lines += [f"         expected of that patient: {row['expected']}"] if row["expected"] else []
         lines.append(f"         first patient {row['subject_id']} by {row['due_at']:%Y-%m-%d %H:%M}{instead}")
     if (hour := 60 * found.allocation.prices["staff minutes"]) > 0:
         lines.append(f"one more hour of staff would prevent about {hour:.2f} detractors or lost patients, "
-                     "if what is assumed of the steps holds: none of it was measured here")  # fmt: skip
+                     f"if what is assumed of the steps holds: {_measured(table)}")  # fmt: skip
     return lines
+
+
+def _measured(table: pa.Table) -> str:
+    tried = sum(grade == RANDOMISED for grade in table["grade"].to_pylist())
+    return f"{tried} of these {table.num_rows} were randomised here" if tried else "none of it was measured here"
 
 
 def _control_lines(shipped: Mapping, control: Mapping) -> list[str]:

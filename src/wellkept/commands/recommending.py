@@ -17,6 +17,7 @@ def add(verbs: Any) -> None:
     recommend.add_argument("--minutes", type=float, required=True, metavar="N", help="of all staff, today")
     recommend.add_argument("--texts", type=float, default=0.0, metavar="N", help="that machines may send")
     recommend.add_argument("--pilot", type=Path, metavar="TOML", help="hold some out by chance, and keep the log")
+    recommend.add_argument("--evidence", type=Path, metavar="FILE", help="what `wellkept pilot learn` wrote")
     recommend.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 
@@ -31,7 +32,9 @@ def _recommend(chosen: argparse.Namespace) -> None:
     as_of, scores = jobs.latest_scores(chosen.scores)
     bundles = jobs.bundles_in_service(settings, tuple(scores["target"].unique().to_pylist()))
     trial = jobs.load_trial(chosen.pilot, settings) if chosen.pilot else None
-    found = jobs.recommend(snapshot, scores, as_of, Budget(chosen.minutes, chosen.texts), bundles, trial)
+    evidence = jobs.load_evidence(chosen.evidence) if chosen.evidence else None
+    budget = Budget(chosen.minutes, chosen.texts)
+    found = jobs.recommend(snapshot, scores, as_of, budget, bundles, trial, evidence)
     path = jobs.write_recommendations(found, chosen.out)
     if trial:
         jobs.write_assignments(found, chosen.out, trial, as_of)
