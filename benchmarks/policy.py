@@ -149,7 +149,8 @@ def policies(snapshot: Snapshot, truth: pa.Table, arms: pa.Table) -> dict[str, d
     X = {t: b.encoder.matrix(_features(snapshot, points, b)) for t, b in bundles.items()}
     record = FeatureQuery(questions(catalogue)).run(snapshot, points)
     triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
-    batch = Batch(catalogue, bundles, X, triggered, kinds_at(snapshot, points), true, truth["response_probability"].take(place).to_numpy(),
+    batch = Batch(catalogue, bundles, X, triggered, kinds_at(snapshot, points), true,
+                  truth["response_probability"].take(place).to_numpy(),
                   {t: truth[TRUE[t]].take(place).to_numpy() for t in bundles})
     return judged(batch, points, later)
 
