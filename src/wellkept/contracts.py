@@ -158,6 +158,8 @@ RECOMMENDATIONS = Table(
         Column("due_at", TIME, "by when it should be done"),
         Column("grade", pa.string(), "on what evidence: assumed, what-if, observational or randomised"),
         Column("channel", pa.string(), "call, text, or task: nobody is contacted", null="not recorded", optional=True),
+        Column("expected", pa.string(), "change of each outcome, of 100 such patients, with its 95 % interval",
+               null="the step is not randomised: no number of it is shown", optional=True),
         Column("others", pa.string(), "up to two other steps that make sense, the better first"),
         Column("pilot", pa.string(), "the pilot that drew for this patient", null="nobody drew", optional=True),
         Column("team", pa.string(), "who does it today", null="no staff file, a machine, or nobody can", optional=True),

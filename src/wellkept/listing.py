@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
 from wellkept.listing_pilots import held_out_line
-from wellkept.listing_staff import WORTH, not_done_lines, spent_words, team_words, worth_lines
+from wellkept.listing_staff import not_done_lines, spent_words, team_words, worth, worth_lines
 from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
 from wellkept.offering import interventions
 from wellkept.parts import discover
@@ -108,11 +108,12 @@ def recommendation_lines(found: Recommended) -> list[str]:
         lines.append(f"  {times[name]:4} x {row['title']} ({who}, {row['minutes']:.0f} min each)")
         lines.append(f"         because {row['because']}; evidence: {row['grade']}")
         instead = f", or: {row['others']}" if row["others"] else ""
+        lines += [f"         expected of that patient: {row['expected']}"] if row["expected"] else []
         lines.append(f"         first patient {row['subject_id']} by {row['due_at']:%Y-%m-%d %H:%M}{instead}")
     if found.sharing:
         return [*lines, *not_done_lines(found), *worth_lines(found)]
     if (hour := 60 * found.allocation.prices["staff minutes"]) > 0:
-        lines.append(f"one more hour of staff would prevent about {hour:.2f} {WORTH}")
+        lines.append(f"one more hour of staff would prevent about {hour:.2f} {worth(table)}")
     return lines
 
 

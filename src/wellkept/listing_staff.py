@@ -7,14 +7,21 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.effects import RANDOMISED
 from wellkept.floors import FEWEST, Kept
 from wellkept.grouping import UNKNOWN
 from wellkept.recommending import Recommended
 from wellkept.sharing import NO_ROLE, Sharing
 from wellkept.staff import Staff
 
-WORTH = "detractors or lost patients, if what is assumed of the steps holds: none of it was measured here"
 NOBODY_CAN = "NOBODY HERE CAN"
+
+
+def worth(table: pa.Table) -> str:
+    """What an hour more would prevent, and how far that was measured."""
+    tried = table["grade"].to_pylist().count(RANDOMISED)
+    measured = f"{tried} of these {table.num_rows} are randomised" if tried else "none of it was measured here"
+    return f"detractors or lost patients, if what is assumed of the steps holds: {measured}"
 
 
 def spent_words(found: Recommended) -> str:
@@ -66,7 +73,8 @@ def worth_lines(found: Recommended) -> list[str]:
     lines += [f"one more {arm} today would prevent about {prices[arm]:.2f}" for arm in arms if prices[arm] > 0]
     free = [team for team in teams if not prices[team] > 0]
     spare = [f"one more hour of {', '.join(free)} would prevent nothing more: no step is left for it"] if free else []
-    return [*(f"{line} {WORTH}" for line in lines[:1]), *(f"{line}, likewise" for line in lines[1:]), *spare]
+    told = [f"{line} {worth(found.table) if line is lines[0] else 'likewise'}" for line in lines]
+    return [*told, *spare]
 
 
 def sharing_facts(found: Recommended) -> dict:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from wellkept.allocating import Allocation, Resource, allocate
 from wellkept.contracts import RECOMMENDATIONS
 from wellkept.durations import microseconds
-from wellkept.effects import Effects
+from wellkept.effects import RANDOMISED, Effects, Z
 from wellkept.history import Expression, past
 from wellkept.offering import Intervention
 from wellkept.pilots.holdouts import draw
@@ -97,6 +97,7 @@ def recommended(
         "due_at": pa.array([as_of + _duration(i.within) for i in chosen], pa.timestamp("us", tz="UTC")),
         "grade": pa.array([effects.grades[k] for k in allocation.choice[rows]], pa.string()),
         "channel": pa.array([i.channel for i in chosen], pa.string()),
+        "expected": pa.array(_expected(effects, rows, allocation.choice[rows]), pa.string()),
         "others": pa.array(_others(effects, rows, allocation.choice[rows], catalogue), pa.string()),
         "holdout": pa.repeat(False, len(rows)),
     }))  # fmt: skip
@@ -148,6 +149,23 @@ def _others(
         rest = [k for k in order if k != arm and effects.offered[row, k]][:OTHERS]
         told.append("; ".join(catalogue[k].title for k in rest))
     return told
+
+
+def _expected(effects: Effects, rows: np.ndarray, chosen: np.ndarray) -> list[str | None]:
+    """In words, of steps that were randomised; of others none, since a belief is no number for a coordinator."""
+    return [
+        "; ".join(f"{target}: {_of_100(float(change[row, arm]), float(effects.spread[target][row, arm]))}"
+                  for target, change in effects.change.items() if effects.spread[target][row, arm] > 0)
+        if effects.grades[arm] == RANDOMISED else None
+        for row, arm in zip(rows, chosen, strict=True)
+    ]  # fmt: skip
+
+
+def _of_100(change: float, spread: float) -> str:
+    """Such as "of 100 6 fewer (2 fewer to 9 fewer)"."""
+    ways = (change, change + Z * spread, change - Z * spread)
+    middle, least, most = (f"{abs(100 * at):.0f} {'fewer' if at < 0 else 'more'}" for at in ways)
+    return f"of 100 {middle} ({least} to {most})"
 
 
 def _duration(text: str) -> timedelta:

@@ -19,6 +19,7 @@ def add(verbs: Any) -> None:
     either.add_argument("--staff", type=Path, metavar="TOML", help="teams, their roles and languages, and more")
     recommend.add_argument("--texts", type=float, metavar="N", help="that machines may send; beside --minutes only")
     recommend.add_argument("--pilot", type=Path, metavar="TOML", help="hold some out by chance, and keep the log")
+    recommend.add_argument("--evidence", type=Path, metavar="FILE", help="what `wellkept pilot learn` wrote")
     recommend.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder with one folder a night")
     recommend.add_argument("--again", default="", metavar="REASON",
                            help="replace the steps that were published for this night")
@@ -37,7 +38,8 @@ def _recommend(chosen: argparse.Namespace) -> None:
     as_of, scores = jobs.latest_scores(chosen.scores)
     bundles = jobs.bundles_in_service(settings, tuple(scores["target"].unique().to_pylist()))
     trial = jobs.load_trial(chosen.pilot, settings) if chosen.pilot else None
-    found = jobs.recommend(snapshot, scores, as_of, budget, bundles, trial)
+    evidence = jobs.load_evidence(chosen.evidence) if chosen.evidence else None
+    found = jobs.recommend(snapshot, scores, as_of, budget, bundles, trial, evidence)
     origin = Origin(as_of, snapshot.digest, {bundle.target: bundle.version for bundle in bundles})
     folder, path = jobs.publish_steps(found, chosen.out, origin, trial, again=chosen.again), chosen.out / FILE
     held_out = found.table.num_rows - for_coordinators(found.table).num_rows

@@ -18,10 +18,11 @@ from wellkept.catalogue import query_of
 from wellkept.contracts import ASSIGNMENTS, POINTS, RECOMMENDATIONS
 from wellkept.effects import Effects, effects_of
 from wellkept.errors import InputRefused, NotEnoughData, SpecRefused
+from wellkept.evidence import Evidence
 from wellkept.files import digest_of, sole_writer, write_parquet, write_text
 from wellkept.grouping import UNKNOWN, words_at
 from wellkept.history import FeatureQuery, past
-from wellkept.jobs.piloting import Trial
+from wellkept.jobs.piloting import Trial, kinds_at
 from wellkept.journeys import Snapshot
 from wellkept.offering import Intervention, interventions
 from wellkept.pilots.holdouts import assignments, first_assignments
@@ -37,11 +38,12 @@ CHUNK = 50_000
 
 def recommend(
     snapshot: Snapshot, scores: pa.Table, as_of: datetime, budget: Budget | Staff, bundles: Sequence[Bundle],
-    trial: Trial | None = None,
+    trial: Trial | None = None, evidence: Evidence | None = None,
 ) -> Recommended:
     """One step a patient, for everybody of a published run: `scores` fits SCORES, and is what coordinators see.
 
-    With a `trial` some are held out by chance: `recommending.for_coordinators` leaves them out.
+    With a `trial` some are held out by chance: `recommending.for_coordinators` leaves them out. `evidence` of earlier
+    trials corrects what the catalogue assumes.
 
     Raises
     ------
@@ -60,9 +62,10 @@ def recommend(
     record = FeatureQuery(questions(catalogue)).run(snapshot, points)
     triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
     asked = {target: (_that_scored(scores, target, bundles), ~np.isnan(p)) for target, p in risk.items()}
-    gone_well = {target: _gone_well(snapshot, points, bundle, catalogue, triggered.any(axis=1) & there)
+    gone_well = {target: model_says(snapshot, points, bundle, catalogue, triggered.any(axis=1) & there)[1]
                  for target, (bundle, there) in asked.items()}  # fmt: skip
-    effects = effects_of(catalogue, risk, triggered, gone_well)
+    kind = kinds_at(snapshot, points) if evidence else None
+    effects = effects_of(catalogue, risk, triggered, gone_well, evidence, kind)
     both = sum(np.nan_to_num(p) for p in risk.values())
     found = _to_do(snapshot, points, effects, budget, catalogue, as_of, both)
     return replace(found, table=with_holdouts(found.table, trial.pilot, trial.salt, as_of)) if trial else found
@@ -115,16 +118,17 @@ def _that_scored(scores: pa.Table, target: str, bundles: Sequence[Bundle]) -> Bu
                                       "any more: `wellkept score` once more, then recommend")  # fmt: skip
 
 
-def _gone_well(
+def model_says(
     snapshot: Snapshot, points: pa.Table, bundle: Bundle, catalogue: Sequence[Intervention], asked: np.ndarray
-) -> np.ndarray:
-    """What this model says of those who are asked about; NaN for the others."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Risk, shape (points,), and what-if, (points, interventions), of those who are `asked` about; NaN for others."""
     query = query_of(bundle.encoder.features)
-    said, rows = np.full((points.num_rows, len(catalogue)), np.nan), np.flatnonzero(asked)
+    risk, rows = np.full(points.num_rows, np.nan), np.flatnonzero(asked)
+    said = np.full((points.num_rows, len(catalogue)), np.nan)
     for some in np.array_split(rows, -(-len(rows) // CHUNK)) if len(rows) else ():
         X = bundle.encoder.matrix(query.run(snapshot, points.take(pa.array(some))))
-        said[some] = what_if(bundle, X, catalogue)
-    return said
+        risk[some], said[some] = bundle.risk(X), what_if(bundle, X, catalogue)
+    return risk, said
 
 
 def publish_steps(
