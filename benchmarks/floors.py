@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from batches import MINUTES_EACH, Batch, batch_of, from_the_top, kept, system
 from measuring import described, machine, say, show
-from policy import MINUTES_EACH, Batch, batch_of, from_the_top, kept, system
 from wellkept.grouping import words_at
 from wellkept.offering import DETRACTOR, NO_RETURN
 from wellkept.programs import NOBODY
