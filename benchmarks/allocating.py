@@ -4,7 +4,9 @@
 
 Prints, for each size, CPU seconds, peak memory and certified gap of ours; up to --exact patients also the seconds of
 the whole program by HiGHS (linprog) and how far ours falls short of it. Values are SYNTHETIC; minutes, an arm's
-capacities, a second language and a floor for a tenth of the patients are the resources.
+capacities, a second language and a floor for a tenth of the patients are the resources. With --teams, as many patients
+by a staff file of three teams and two languages, without floors and with one for four payers, each group's shortfall
+beside it. The peak is that of the process so far.
 """
 
 from __future__ import annotations
@@ -19,9 +21,14 @@ from scipy.sparse import coo_matrix, vstack
 
 from measuring import described, machine, say, show
 from wellkept.allocating import Resource, allocate, floor
+from wellkept.effects import Effects
+from wellkept.offering import interventions
+from wellkept.sharing import People, shared
+from wellkept.staff import Staff
 
 MINUTES = np.array([25, 15, 10, 12, 30, 20, 12, 8, 0.5, 60.0])
 TEXT, NURSES = 8, (0, 1, 9)
+PAYERS = [0.5, 0.2, 0.25, 0.05]
 
 
 def main() -> None:
@@ -30,6 +37,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--patients", type=int, nargs="+", default=[2_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--exact", type=int, default=10_000)
+    parser.add_argument("--teams", type=int, nargs="*", default=[1_000_000])
     chosen = parser.parse_args()
     facts = []
     for patients in chosen.patients:
@@ -43,6 +51,9 @@ def main() -> None:
             best = whole_program(value, kind, resources)
             facts[-1] |= {"exact_cpu_seconds": time.process_time() - started, "short_of_exact": 1 - found.value / best}
         say(f"{patients} done")
+    for patients in chosen.teams:
+        facts += [by_teams(patients, floors=floors) for floors in (False, True)]
+        say(f"{patients} by teams done")
     lines = [described(machine("wellkept", "numpy", "scipy")), *map(_line, facts)]
     show(facts, lines, as_json=chosen.json)
 
@@ -67,6 +78,33 @@ def made_up(patients: int) -> tuple[np.ndarray, np.ndarray, list[Resource]]:
     return value, (random.random(patients) < 0.1).astype(int), resources
 
 
+def by_teams(patients: int, *, floors: bool) -> dict:
+    """What `sharing.shared` takes for three teams and two languages."""
+    random, value = np.random.default_rng(1), made_up(patients)[0]
+    catalogue = list(interventions().values())
+    effects = Effects({"risk": -value}, {"risk": value}, value > 0, ("assumed",) * len(catalogue))
+    effects.offered[:, [i.is_entitlement for i in catalogue]] = False
+    payer = random.choice(np.array(["commercial", "medicaid", "medicare", "self pay"], object), patients, p=PAYERS)
+    language = random.choice(np.array(["english", "spanish"], object), patients, p=[0.9, 0.1])
+    people = People(language, {"PERSON//payer": payer}, np.zeros((patients, 0)), random.beta(2, 5, patients))
+    staff = Staff.model_validate({
+        "texts": 0.1 * patients,
+        "team": [
+            {"name": "nurses", "minutes": 0.3 * patients, "roles": ["nurse", "coordinator"], "languages": ["english"]},
+            {"name": "desk", "minutes": 0.4 * patients, "roles": ["coordinator", "scheduler", "billing"],
+             "languages": ["english", "spanish"]},
+            {"name": "others", "minutes": 0.1 * patients, "roles": ["navigator", "social work", "coordinator"],
+             "languages": ["english"], "interpreter": True},
+        ],
+        "floor": [{"code": "PERSON//payer"}] if floors else [],
+    })  # fmt: skip
+    started = time.process_time()
+    found = shared(effects, catalogue, staff, people)
+    return {"patients": patients, "by_teams": True, "floors": floors, "gap": found.allocation.gap,
+            "cpu_seconds": time.process_time() - started, "short": {k.group.name: k.short for k in found.floors},
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}  # fmt: skip
+
+
 def whole_program(value: np.ndarray, kind: np.ndarray, resources: list[Resource]) -> float:
     """The value of the linear program with a row for each patient."""
     patient, arm = np.nonzero(value > 0)
@@ -78,6 +116,9 @@ def whole_program(value: np.ndarray, kind: np.ndarray, resources: list[Resource]
 
 def _line(facts: dict) -> str:
     line = "{patients:9,} patients {cpu_seconds:7.2f} CPU s {peak_mib:6.0f} MiB, gap {gap:.3%}".format(**facts)
+    if "by_teams" in facts:
+        short = ", ".join(f"{group} {minutes:.1f}" for group, minutes in facts["short"].items())
+        return f"{line}, by teams" + (f" with floors; minutes short: {short}" if facts["floors"] else "")
     exact = "; the whole program {exact_cpu_seconds:.2f} CPU s, ours falls {short_of_exact:.3%} short of it"
     return line + (exact.format(**facts) if "exact_cpu_seconds" in facts else "")
 

@@ -7,64 +7,39 @@ it). What a policy is worth is the sum of detractors and lost patients that it t
 the ceiling: the same allocation by the best estimate of the true effects that the product's own features allow. Ours is
 what `wellkept recommend` goes by, whoever is entitled first, but their minutes are counted here like all others'.
 
-It is tried without an experiment, and after trials, which `wellkept recommend` cannot be given yet: of touchpoints of
-earlier visits at which the trigger of an intervention was there, half got it by chance. Who became lost is known of all
-of them, who is a detractor of those who answer. Beside it: chance, the risk list with recovery calls, the risk list
-with the step of the top SHAP reason, the trigger by risk; the oracle knows every patient's true effects. `harmed` is
-the share of those who got something whom it truly makes worse. Exits with 1 when a bar is missed anywhere. Seeds 201 to
-204 (40,000 patients) were looked at while the way was chosen.
+It is tried without an experiment, and after trials, as `wellkept recommend --evidence` goes by them: of earlier visits
+to which a list with twice the minutes gives a step, half got it by chance. Who became lost is known of all of them, who
+is a detractor of those who answer. Where the visits are fewer than the touchpoints asked for, some are drawn again, and
+chance decides anew. Beside it (opponents.py): chance, the risk list with recovery calls, with the step of the top SHAP
+reason or of the best one change (healthcareai's pip), the trigger by risk, flexible models of the same trials, and the
+ceiling where, as in ours, a step is for whoever has its trigger; the oracle knows every patient's true effects.
+`harmed` is the share of those who got something whom it truly makes worse. Exits with 1 when a bar is missed anywhere.
+Seeds 201 to 204 (40,000 patients) were looked at while the way was chosen.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import xgboost
 
+from batches import MINUTES_EACH, Batch, allotted, batch_of, from_the_top, kept, owed_first, system
 from measuring import described, machine, say, show
-from wellkept import jobs
-from wellkept.allocating import NOBODY, Resource, allocate
-from wellkept.bundles import Bundle
-from wellkept.catalogue import query_of
-from wellkept.effects import Effects, effects_of
-from wellkept.evaluating import evaluate
-from wellkept.evidence import ASSUMED, Evidence, basis, effect_of_each, updated
-from wellkept.examples import examples, fold_of
-from wellkept.history import FeatureQuery
-from wellkept.journeys import Snapshot
-from wellkept.labelling import cohort
-from wellkept.offering import DETRACTOR, NO_RETURN, Intervention, interventions
-from wellkept.recommending import questions
-from wellkept.settings import Settings
-from wellkept.simulator import simulate
-from wellkept.spec import load_spec
-from wellkept.threads import available_threads
-from wellkept.training import train
-from wellkept.what_if import what_if
+from opponents import by_top_reason, doubly_robust, estimated, patient_impact, two_models
+from trials import Trial
+from wellkept.effects import effects_of
+from wellkept.offering import DETRACTOR, NO_RETURN, Intervention
+from wellkept.programs import NOBODY
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
-MINUTES_EACH = 0.8
-CEILING = {"max_depth": 4, "eta": 0.08, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 20}
-ROUNDS = 150
 TRIALS = (10_000, 30_000)  # touchpoints that chance decided
-FIRST = 1e3  # worth more than anything else
 OURS, TOP, BEST = "ours, no experiment", "risk list, top SHAP reason's step", "ceiling: best estimate of true effects"
 BARS = {OURS: (0.88, 1.25), f"ours, {TRIALS[-1]:,} by chance": (0.95, 1.35)}  # of the ceiling; over TOP
 HARMED = 0.02
 ROUNDING = 1e-6  # of a probability that the simulator keeps in float32
-TRUE = {DETRACTOR: "p_detractor", NO_RETURN: "p_no_return"}
 
 
 def main() -> None:
@@ -94,15 +69,7 @@ def main() -> None:
 def once(world: str, seed: int, chosen: argparse.Namespace) -> dict:
     """One system's policies, out of the kept ones if they are there."""
     made_of = {"world": world, "seed": seed, "patients": chosen.patients, "jitter": chosen.jitter}
-    lines = chosen.kept.read_text().splitlines() if chosen.kept and chosen.kept.exists() else []
-    for told in map(json.loads, lines):
-        if made_of.items() <= told.items():
-            return told
-    told = {**made_of, "policies": of_system(world, seed, chosen)}
-    if chosen.kept:
-        with chosen.kept.open("a") as kept:
-            kept.write(json.dumps(told) + "\n")
-    return told
+    return kept(made_of, chosen.kept, lambda: {"policies": of_system(world, seed, chosen)})
 
 
 def _holds(policies: Mapping[str, Mapping[str, float]]) -> bool:
@@ -125,73 +92,8 @@ def _lines(systems: list[Mapping[str, Mapping[str, float]]]) -> list[str]:
 
 def of_system(world: str, seed: int, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
     """One system's policies."""
-    settings = Settings(subject_key="benchmark")
-    with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
-        export = Path(folder) / "export"
-        simulate(export, patients=chosen.patients, seed=seed, world=world, jitter=chosen.jitter)
-        journeys = jobs.open_journeys(Path(folder) / "journeys", settings)
-        jobs.land(journeys, jobs.read_batch("tables", export, now=datetime.now(UTC), settings=settings))
-        return policies(journeys.snapshot(), pq.read_table(export / "truth" / "encounters.parquet"),
-                        pq.read_table(export / "truth" / "arms.parquet"))  # fmt: skip
-
-
-def policies(snapshot: Snapshot, truth: pa.Table, arms: pa.Table) -> dict[str, dict[str, float]]:
-    """What each policy is worth on the visits of the test period."""
-    catalogue = [i for i in interventions().values() if not i.is_automated]
-    bundles, begins = trained(snapshot)
-    points = cohort(snapshot, bundles[DETRACTOR].spec.points.model_copy(update={"after": ("24h",)}))
-    place = pc.index_in(points["encounter_id"], truth["encounter_id"].combine_chunks())
-    points, place = points.filter(place.is_valid()), place.drop_null()
-    later = pc.greater_equal(points["prediction_time"], begins).to_numpy()
-    true = true_gains(truth.take(place), arms.take(place), catalogue)
-    X = {t: b.encoder.matrix(_features(snapshot, points, b)) for t, b in bundles.items()}
-    record = FeatureQuery(questions(catalogue)).run(snapshot, points)
-    triggered = np.column_stack([np.nan_to_num(record[i.name].to_numpy()) > 0 for i in catalogue])
-    batch = Batch(catalogue, bundles, X, triggered, true, truth["response_probability"].take(place).to_numpy(),
-                  {t: truth[TRUE[t]].take(place).to_numpy() for t in bundles})
-    return judged(batch, points, later)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Visits: their features and triggers, and what is true of them; `rows` takes some."""
-
-    catalogue: list[Intervention]
-    bundles: dict[str, Bundle]
-    X: dict[str, np.ndarray]
-    triggered: np.ndarray
-    gains: dict[str, np.ndarray]
-    answers: np.ndarray
-    truth: dict[str, np.ndarray]
-
-    def rows(self, which: np.ndarray) -> Batch:
-        return replace(
-            self, triggered=self.triggered[which], answers=self.answers[which],
-            X={t: x[which] for t, x in self.X.items()}, gains={t: g[which] for t, g in self.gains.items()},
-            truth={t: p[which] for t, p in self.truth.items()},
-        )  # fmt: skip
-
-    @cached_property
-    def risk(self) -> dict[str, np.ndarray]:
-        return {t: b.risk(self.X[t]) for t, b in self.bundles.items()}
-
-    @cached_property
-    def gone_well(self) -> dict[str, np.ndarray]:
-        return {t: what_if(b, self.X[t], self.catalogue) for t, b in self.bundles.items()}
-
-    @property
-    def gain(self) -> np.ndarray:
-        return sum(self.gains.values())
-
-    @property
-    def averaged(self) -> np.ndarray:
-        """Worth by METHOD.md 7.1: what is believed and what the model says had it gone well, half and half."""
-        said = -sum(np.nan_to_num(each) for each in self.gone_well.values())
-        return (effects_of(self.catalogue, self.risk, self.triggered).value + said * self.triggered) / 2
-
-    def effects(self, evidence: Evidence | None = None) -> Effects:
-        """As `wellkept recommend` has them."""
-        return effects_of(self.catalogue, self.risk, self.triggered, self.gone_well, evidence)
+    with system(world, seed, chosen) as (snapshot, truth, arms):
+        return judged(*batch_of(snapshot, truth, arms))
 
 
 def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[str, float]]:
@@ -200,119 +102,47 @@ def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[
     both, random = np.nan_to_num(now.risk[DETRACTOR]) + np.nan_to_num(now.risk[NO_RETURN]), np.random.default_rng(0)
     recovery = np.array([i.name == "recovery_call" for i in catalogue])
     topped = by_top_reason(batch.bundles[DETRACTOR], now.X[DETRACTOR], catalogue)
+    best = estimated(batch.X[DETRACTOR], batch.gain, points, later, batch.bundles[DETRACTOR])
     values = {
         "chance": random.random(now.triggered.shape),
         "risk list, recovery call": both[:, None] * recovery,
         TOP: both[:, None] * topped,
         "trigger there, by risk": both[:, None] * now.triggered,
-        "beliefs and room alone": _first(effects_of(catalogue, now.risk, now.triggered), catalogue),
-        "beliefs averaged with the what-if": _first(now.effects(), catalogue, now.averaged),
-        OURS: _first(now.effects(), catalogue),
-        **{f"ours, {n:,} by chance": _first(now.effects(trial(before, n)), catalogue) for n in TRIALS},
-        BEST: estimated(batch.X[DETRACTOR], batch.gain, points, later, batch.bundles[DETRACTOR]),
+        "list of the best one change (pip)": patient_impact(now),
+        "beliefs and room alone": owed_first(effects_of(catalogue, now.risk, now.triggered), catalogue),
+        "beliefs averaged with the what-if": owed_first(now.effects(), catalogue, now.averaged),
+        OURS: owed_first(now.effects(), catalogue),
+    }
+    for n in TRIALS:
+        trial = Trial(before, n)
+        values[f"T-learner, {n:,} by chance"] = owed_first(now.effects(), catalogue, two_models(trial, now))
+        values[f"DR-learner, {n:,} by chance"] = owed_first(now.effects(), catalogue, doubly_robust(trial, now))
+        values[f"ours, {n:,} by chance"] = owed_first(now.effects(trial.evidence()), catalogue)
+    values |= {
+        BEST: best,
+        "ceiling where the trigger is there": best * now.triggered,
         "oracle": now.gain,
     }
     found = {name: worth(value, now.gain, catalogue, by_list="list" in name or "by risk" in name)
              for name, value in values.items()}  # fmt: skip
-    best, top = found[BEST]["prevented"], found[TOP]["prevented"]
-    return {name: {**told, "of_ceiling": _share(told["prevented"], best), "over_top": _share(told["prevented"], top)}
+    most, top = found[BEST]["prevented"], found[TOP]["prevented"]
+    return {name: {**told, "of_ceiling": _share(told["prevented"], most), "over_top": _share(told["prevented"], top)}
             for name, told in found.items()}  # fmt: skip
-
-
-def trial(before: Batch, touchpoints: int, seed: int = 1) -> Evidence:
-    """So many touchpoints with a trigger, one of the interventions that it calls for at each, given to half by chance.
-
-    Whoever is entitled is never held out: what is owed is not tried.
-    """
-    random, catalogue = np.random.default_rng(seed), before.catalogue
-    tried = before.triggered & ~np.array([i.is_entitlement for i in catalogue])
-    arm = np.where(tried, random.random(tried.shape), -1).argmax(axis=1)
-    rows = random.choice(np.flatnonzero(tried.any(axis=1)), touchpoints)  # with replacement: there may be too few
-    given, assumed, evidence = random.random(touchpoints) < 0.5, before.effects().change, {}
-    for target, risk in before.risk.items():
-        came_true = before.truth[target][rows] - given * before.gains[target][rows, arm[rows]]
-        outcome = random.random(touchpoints) < came_true
-        known = random.random(touchpoints) < before.answers[rows] if target == DETRACTOR else ~np.isnan(risk[rows])
-        effect = effect_of_each(outcome, risk[rows], given, np.full(touchpoints, 0.5))
-        for k, intervention in enumerate(catalogue):
-            mine = known & (arm[rows] == k)
-            by = basis(risk[rows], assumed[target][rows, k])[mine]
-            if mine.any():
-                evidence[intervention.name, target] = updated(ASSUMED, by, effect[mine])
-    return evidence
-
-
-def _first(effects: Effects, catalogue: list[Intervention], value: np.ndarray | None = None) -> np.ndarray:
-    """Values, the effects' own if no others are given, with whoever is entitled before everybody."""
-    owed = effects.offered & np.array([i.is_entitlement for i in catalogue])
-    rest = effects.value if value is None else value
-    return np.where(owed, FIRST, np.where(owed.any(axis=1)[:, None], 0.0, rest))
 
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float(part == whole)
 
 
-def trained(snapshot: Snapshot) -> tuple[dict[str, Bundle], pa.Scalar]:
-    """Both models, and when the later of the two test periods begins."""
-    bundles, begins = {}, []
-    for target in (DETRACTOR, NO_RETURN):
-        spec = load_spec(MODELS / f"{target}.toml")
-        data = examples(snapshot, spec)
-        model = train(data, spec)
-        bundles[target] = jobs.bundle_of(model, data, spec, evaluate(model, data, spec))
-        begins.append(pc.min(data.points["prediction_time"].take(pa.array(data.rows("test")))))
-    return bundles, max(begins, key=lambda at: at.value)
-
-
-def true_gains(truth: pa.Table, arms: pa.Table, catalogue: list[Intervention]) -> dict[str, np.ndarray]:
-    """Detractors and lost patients that each intervention truly prevents, each visits x interventions."""
-    return {
-        target: np.column_stack([truth[p].to_numpy() - arms[f"{p}_{i.name}"].to_numpy() for i in catalogue])
-        for target, p in TRUE.items()
-    }
-
-
-def estimated(X: np.ndarray, gain: np.ndarray, points: pa.Table, later: np.ndarray, bundle: Bundle) -> np.ndarray:
-    """The true effects regressed on the product's own features, learned from earlier visits of other patients."""
-    fold = fold_of(points["subject_id"].to_numpy(), 2, bundle.spec.seed)
-    best = np.empty((int(later.sum()), gain.shape[1]))
-    for k in (0, 1):
-        rows, mine = ~later & (fold != k), later & (fold == k)
-        for arm in range(gain.shape[1]):
-            matrix = xgboost.QuantileDMatrix(X[rows], gain[rows, arm], nthread=available_threads())
-            booster = xgboost.train({**CEILING, "nthread": available_threads()}, matrix, ROUNDS)
-            best[(fold == k)[later], arm] = booster.inplace_predict(X[mine])
-    return best
-
-
-def by_top_reason(bundle: Bundle, X: np.ndarray, catalogue: list[Intervention]) -> np.ndarray:
-    """Visits x interventions: does it address the touchpoint of the feature that raises the risk most?"""
-    features = bundle.encoder.features
-    added = bundle.contributions(X)[:, : len(features)] * np.array([f.modifiable for f in features])
-    touchpoint = np.array([f.touchpoint for f in features])[added.argmax(axis=1)]
-    return np.column_stack([np.isin(touchpoint, i.touchpoints) for i in catalogue]).astype(float)
-
-
 def worth(value: np.ndarray, gain: np.ndarray, catalogue: list[Intervention], *, by_list: bool) -> Mapping[str, float]:
     """What is truly prevented where the minutes go by `value`; a list goes from the top down, whatever it costs."""
     minutes = np.array([i.minutes for i in catalogue])
     budget = MINUTES_EACH * len(value)
-    if by_list:
-        choice = np.where(value.max(axis=1) > 0, value.argmax(axis=1), NOBODY)
-        order = np.argsort(-value.max(axis=1), kind="stable")
-        spent = np.cumsum(np.where(choice[order] != NOBODY, minutes[choice[order]], 0))
-        choice[order[spent > budget]] = NOBODY
-    else:
-        choice = allocate(value, np.zeros(len(value), int), [Resource("minutes", budget, minutes[None])]).choice
+    choice = from_the_top(value, minutes, budget) if by_list else allotted(value, catalogue, MINUTES_EACH)
     given = np.flatnonzero(choice != NOBODY)
     each = gain[given, choice[given]]
     return {"prevented": float(each.sum()), "harmed": float((each < -ROUNDING).mean()) if len(each) else 0.0,
             "given": len(given)}  # fmt: skip
-
-
-def _features(snapshot: Snapshot, points: pa.Table, bundle: Bundle) -> pa.Table:
-    return query_of(bundle.encoder.features).run(snapshot, points)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,13 @@ from starlette.testclient import TestClient
 
 from tests.bundling import bundle
 from tests.conftest import batch_of, events_table
+from wellkept import jobs
 from wellkept.api.app import create_app
 from wellkept.bundles import load_bundle, write_bundle
 from wellkept.journeys import Journeys
+from wellkept.progress import Narrator
+from wellkept.published_steps import Origin
+from wellkept.recommending import Budget
 from wellkept.settings import Settings
 from wellkept.store import SCOPES, Keys, open_database, pepper_of
 
@@ -26,6 +30,10 @@ JOURNEY = [
     {"time": 400.2, "code": "VISIT//DONE", "encounter_id": "e1"},
     {"time": 410, "code": "VISIT//CALLS", "numeric_value": 2.0},
 ]
+
+NIGHT = datetime(2026, 3, 1, 2, tzinfo=UTC)
+PLENTY = Budget(minutes=10_000, texts=100)
+TROUBLE = {"time": 410, "encounter_id": "e1"}
 
 
 def loaded_here(folder: Path) -> str:
@@ -51,6 +59,38 @@ def house(folder: Path, **changes: Any) -> Settings:
         "database": f"sqlite:///{folder / 'service' / 'wellkept.db'}", **changes,
     }  # fmt: skip
     return Settings(**facts)
+
+
+def night(settings: Settings, as_of: datetime = NIGHT, again: str = "") -> Path:
+    """One run, as `wellkept score` publishes it."""
+    assert settings.scores
+    assert settings.journeys
+    return jobs.score_population(
+        Journeys(settings.journeys).snapshot(), jobs.bundles_in_service(settings), as_of, settings.scores,
+        narrate=Narrator(), accept=frozenset({"null_rate", "vocabulary"}), settings=settings, again=again,
+    ).folder  # fmt: skip
+
+
+def troubled(settings: Settings, code: str, *subjects: int) -> None:
+    """These patients come once and then this happens, in the encounter that the night is about."""
+    assert settings.journeys
+    rows = [{"subject_id": s, **event} for s in subjects for event in (*JOURNEY, {**TROUBLE, "code": code})]
+    Journeys(settings.journeys).land(batch_of(events_table(rows), f"{code} of {subjects}"))
+
+
+def steps(
+    settings: Settings, as_of: datetime = NIGHT, *, budget: Budget = PLENTY, trial: jobs.Trial | None = None,
+    again: str = "",
+) -> Path:  # fmt: skip
+    """A night's steps, as `wellkept score` and then `wellkept recommend` publish them."""
+    assert settings.scores
+    assert settings.steps
+    assert settings.journeys
+    night(settings, as_of, again="the test asks for steps once more")
+    snapshot, bundles = Journeys(settings.journeys).snapshot(), jobs.bundles_in_service(settings)
+    found = jobs.recommend(snapshot, jobs.latest_scores(settings.scores)[1], as_of, budget, bundles, trial)
+    origin = Origin(as_of, snapshot.digest, {b.target: b.version for b in bundles})
+    return jobs.publish_steps(found, settings.steps, origin, trial, again=again)
 
 
 def key_of(settings: Settings, *scopes: str, name: str = "") -> str:

@@ -17,13 +17,13 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_matrix, vstack
 
+from wellkept.programs import Program
+from wellkept.rounding import filled, within
+
 SAMPLE = 4000
 ROUNDS = 12
 ENOUGH = 2e-4  # share of the bound by which it may lie above the best found: then prices are good enough
 REACH = (0.3, 0.02)  # how far from the sample's prices the refined ones may lie: a share of them, and of the largest
-NOBODY = -1
-FILLED = 20_000  # places looked at to give what is left
-TOLERANCE = 1e-9  # of a unit a patient: sums in floating point
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,9 @@ class Resource:
 
 def floor(name: str, minutes: np.ndarray, member: np.ndarray, share: float) -> Resource:
     """A group's patients get at least this share of the minutes that are given.
+
+    Where steps are whole it may be short by a part of one: nothing lies idle only so that a share holds. By how many
+    minutes is in `Allocation.used`, which is above 0 then.
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ class Allocation:
 def allocate(value: np.ndarray, kind: np.ndarray, resources: Sequence[Resource], *, seed: int = 0) -> Allocation:
     """Give each patient at most one intervention, within every resource, so that the sum of values is nearly greatest.
 
+    A resource that some add to is a floor (`floor`), held as nearly as whole interventions allow.
+
     Parameters
     ----------
     value
@@ -107,127 +112,48 @@ def allocate(value: np.ndarray, kind: np.ndarray, resources: Sequence[Resource],
     ValueError
         Shapes do not fit, a capacity is negative, or a number is not finite.
     """
-    problem = _Problem(_usable(value), np.asarray(kind, np.int64), _checked(resources, value, kind))
-    prices = problem.refined(problem.sampled(seed))
-    choice = problem.filled(problem.within(problem.choices(prices)), prices)
-    used = problem.used(choice)
+    program = Program(_usable(value), np.asarray(kind, np.int64), *_checked(resources, value, kind))
+    prices = _refined(program, _sampled(program, seed))
+    choice = filled(program, within(program, prices), prices)
+    used = program.used(choice)
     return Allocation(
-        choice=choice, value=problem.worth(choice), bound=problem.dual(prices)[0],
+        choice=choice, value=program.worth(choice), bound=program.dual(prices)[0],
         prices={r.name: float(p) for r, p in zip(resources, prices, strict=True)},
         used={r.name: float(u) for r, u in zip(resources, used, strict=True)},
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """Values (patients x interventions, 0 where not to be given), kinds, and the resources as arrays.
+def _sampled(program: Program, seed: int) -> np.ndarray:
+    """Prices of an exact solution for a sample of the patients, with as large a share of the resources."""
+    n = len(program.value)
+    rows = np.arange(n) if n <= SAMPLE else np.random.default_rng(seed).choice(n, SAMPLE, replace=False)
+    patient, arm = np.nonzero(program.value[rows] > 0)
+    if len(patient) == 0:
+        return np.zeros(len(program.capacity))
+    variables = np.arange(len(patient))
+    once = coo_matrix((np.ones(len(patient)), (patient, variables)), shape=(len(rows), len(patient)))
+    taken = coo_matrix(program.use[:, program.kind[rows[patient]], arm])
+    limits = np.concatenate([program.capacity * len(rows) / n, np.ones(len(rows))])
+    rules = vstack([taken, once]).tocsr()
+    found = linprog(-program.value[rows[patient], arm], A_ub=rules, b_ub=limits, method="highs")
+    return np.maximum(-found.ineqlin.marginals[: len(program.capacity)], 0)
 
-    `use` has shape (resources, kinds, interventions), `capacity` (resources,).
-    """
 
-    value: np.ndarray
-    kind: np.ndarray
-    resources: tuple[np.ndarray, np.ndarray]
-
-    @property
-    def use(self) -> np.ndarray:
-        return self.resources[0]
-
-    @property
-    def capacity(self) -> np.ndarray:
-        return self.resources[1]
-
-    def choices(self, prices: np.ndarray) -> np.ndarray:
-        """What each patient would choose at these prices."""
-        worth = self.value - self._cost(prices)[self.kind]
-        best = worth.argmax(axis=1)
-        return np.where(np.take_along_axis(worth, best[:, None], 1)[:, 0] > 0, best, NOBODY)
-
-    def dual(self, prices: np.ndarray) -> tuple[float, np.ndarray]:
-        """The bound that prices give, and its slope: what is left of each resource."""
-        worth = self.value - self._cost(prices)[self.kind]
-        best = worth.argmax(axis=1)
-        most = np.take_along_axis(worth, best[:, None], 1)[:, 0]
-        chosen = np.where(most > 0, best, NOBODY)
-        left = self.capacity - self.used(chosen)
-        return float(np.maximum(most, 0).sum(dtype=float) + prices @ self.capacity), left
-
-    def used(self, choice: np.ndarray) -> np.ndarray:
-        """How much of each resource is taken, shape (resources,)."""
-        given = choice != NOBODY
-        kinds, arms = self.use.shape[1:]
-        counts = np.bincount(self.kind[given] * arms + choice[given], minlength=kinds * arms)
-        return self.use.reshape(len(self.use), kinds * arms) @ counts
-
-    def worth(self, choice: np.ndarray) -> float:
-        given = np.flatnonzero(choice != NOBODY)
-        return float(self.value[given, choice[given]].sum(dtype=float))
-
-    def sampled(self, seed: int) -> np.ndarray:
-        """Prices of an exact solution for a sample of the patients, with as large a share of the resources."""
-        n = len(self.value)
-        rows = np.arange(n) if n <= SAMPLE else np.random.default_rng(seed).choice(n, SAMPLE, replace=False)
-        patient, arm = np.nonzero(self.value[rows] > 0)
-        if len(patient) == 0:
-            return np.zeros(len(self.capacity))
-        variables = np.arange(len(patient))
-        once = coo_matrix((np.ones(len(patient)), (patient, variables)), shape=(len(rows), len(patient)))
-        taken = coo_matrix(self.use[:, self.kind[rows[patient]], arm])
-        limits = np.concatenate([self.capacity * len(rows) / n, np.ones(len(rows))])
-        rules = vstack([taken, once]).tocsr()
-        found = linprog(-self.value[rows[patient], arm], A_ub=rules, b_ub=limits, method="highs")
-        return np.maximum(-found.ineqlin.marginals[: len(self.capacity)], 0)
-
-    def refined(self, prices: np.ndarray) -> np.ndarray:
-        """Prices near these whose bound over everybody is lower: cutting planes within reach."""
-        reach = REACH[0] * prices + REACH[1] * prices.max(initial=0.0)
-        box = list(zip(np.maximum(prices - reach, 0), prices + reach, strict=True))
-        planes: list[tuple[float, np.ndarray]] = []
-        best, lowest = prices, np.inf
-        for _ in range(ROUNDS):
-            bound, slope = self.dual(prices)
-            if bound < lowest:
-                best, lowest = prices, bound
-            planes.append((bound - slope @ prices, slope))
-            prices, promised = _lowest_of(planes, box)
-            if lowest - promised <= ENOUGH * abs(lowest):
-                break
-        return best
-
-    def within(self, choice: np.ndarray) -> np.ndarray:
-        """Take away from those who lose least by it until every resource is enough.
-
-        It ends, since each turn takes away from somebody, and nothing given is within everything.
-        """
-        choice = choice.copy()
-        while (over := self.used(choice) - self.capacity).max(initial=0.0) > TOLERANCE * max(1.0, len(choice)):
-            r = int(over.argmax())
-            given = np.flatnonzero(choice != NOBODY)
-            takes = self.use[r, self.kind[given], choice[given]]
-            given, takes = given[takes > 0], takes[takes > 0]
-            order = np.argsort(self.value[given, choice[given]] / takes, kind="stable")
-            enough = np.searchsorted(np.cumsum(takes[order]), over[r]) + 1
-            choice[given[order[:enough]]] = NOBODY
-        return choice
-
-    def filled(self, choice: np.ndarray, prices: np.ndarray) -> np.ndarray:
-        """Give what is left to those without anything whom it is worth most, after paying for it."""
-        choice, left = choice.copy(), self.capacity - self.used(choice)
-        without = np.flatnonzero(choice == NOBODY)
-        worth = np.where(self.value[without] > 0, self.value[without] - self._cost(prices)[self.kind[without]], -np.inf)
-        for place in np.argsort(-worth, axis=None, kind="stable")[:FILLED]:
-            i, arm = divmod(int(place), worth.shape[1])
-            if not np.isfinite(worth[i, arm]):
-                break
-            takes = self.use[:, self.kind[without[i]], arm]
-            if choice[without[i]] == NOBODY and (takes <= np.maximum(left, 0)).all():
-                choice[without[i]] = arm
-                left = left - takes
-        return choice
-
-    def _cost(self, prices: np.ndarray) -> np.ndarray:
-        """Kinds x interventions."""
-        return np.tensordot(prices, self.use, 1).astype(self.value.dtype)
+def _refined(program: Program, prices: np.ndarray) -> np.ndarray:
+    """Prices near these whose bound over everybody is lower: cutting planes within reach."""
+    reach = REACH[0] * prices + REACH[1] * prices.max(initial=0.0)
+    box = list(zip(np.maximum(prices - reach, 0), prices + reach, strict=True))
+    planes: list[tuple[float, np.ndarray]] = []
+    best, lowest = prices, np.inf
+    for _ in range(ROUNDS):
+        bound, slope = program.dual(prices)
+        if bound < lowest:
+            best, lowest = prices, bound
+        planes.append((bound - slope @ prices, slope))
+        prices, promised = _lowest_of(planes, box)
+        if lowest - promised <= ENOUGH * abs(lowest):
+            break
+    return best
 
 
 def _lowest_of(

@@ -14,6 +14,7 @@ from wellkept.errors import SpecRefused
 from wellkept.listing import gate_lines, recommendation_lines, report_lines
 from wellkept.natural import in_words, with_interval
 from wellkept.progress import Narrator
+from wellkept.published_steps import Origin
 from wellkept.recommending import Budget
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
@@ -53,7 +54,8 @@ def run_demo(
                                 again="the demo was run again", settings=settings)
     scores = jobs.latest_scores(folder / "scores")[1]
     steps = jobs.recommend(journeys.snapshot(), scores, AS_OF, BUDGET, bundles)
-    jobs.write_recommendations(steps, run.folder.parent / "steps")
+    origin = Origin(AS_OF, journeys.snapshot().digest, {bundle.target: bundle.version for bundle in bundles})
+    jobs.publish_steps(steps, folder / "steps", origin, again="the demo was run again")
     told = [*_headline(patients), *_reports(reports), *_worst(run.folder, served),
             *recommendation_lines(steps), "", *_next(folder, run, settings)]
     return {"synthetic": True, "reports": reports, "rows": run.rows, "steps": steps.table.num_rows,
@@ -96,7 +98,7 @@ def _next(folder: Path, run: jobs.ScoringRun, settings: Settings) -> list[str]:
     return [
         "Where to look next:",
         f"  scores and reasons      {run.folder}/scores.parquet, reasons.parquet",
-        f"  what to do, for whom    {run.folder.parent}/steps/recommendations.parquet",
+        f"  what to do, for whom    {folder}/steps/recommendations.parquet",
         f"  what was exported       {folder}/export/*.parquet with a mapping TOML each",
         f"  the models in service   {settings.models}/<target>/champion",
         f"  the experiments         mlflow ui --backend-store-uri sqlite:///{settings.mlruns}/mlflow.db",

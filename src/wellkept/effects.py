@@ -3,8 +3,8 @@
 Without an experiment an intervention's effect is its catalogue's belief where the trigger is in the record, and nothing
 where it is not, times the patient's room to move: risk (1 - risk) over what is usual (METHOD.md, section 9.5). It is
 bounded by what the model would say had the thing never gone wrong (what_if.py), where the model has a say. Evidence of
-trials, if it is given, corrects it (evidence.py). SHAP values play no part: what a risk is associated with need not be
-what would lower it.
+trials, if it is given, corrects it (evidence.py): of the steps that were tried, and somewhat of the others, since the
+same catalogue assumed them. SHAP values play no part: what a risk is associated with need not be what would lower it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from wellkept.evidence import Evidence, basis, room
 from wellkept.offering import Intervention
 
 SURE = 0.8  # probability that it helps at all, below which it is not offered
+SURE_AFTER_TRIALS = 0.9  # who has tried asks for more: of many steps one looks good by luck
+Z = 1.96  # 95 %
+RANDOMISED = "randomised"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Effects:
     ----------
     change, spread
         Target -> shape (patients, interventions), probability; a change below 0 is help.
+    doubt
+        Shape (patients, interventions): standard deviation of the changes' sum.
     offered
         Shape (patients, interventions): trigger there, nothing against it, and surely enough a help.
     grades
@@ -37,6 +42,7 @@ class Effects:
 
     change: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
+    doubt: np.ndarray
     offered: np.ndarray
     grades: tuple[str, ...]
 
@@ -49,6 +55,7 @@ class Effects:
 def effects_of(
     catalogue: Sequence[Intervention], risk: Mapping[str, np.ndarray], triggered: np.ndarray,
     gone_well: Mapping[str, np.ndarray] | None = None, evidence: Evidence | None = None,
+    kind: np.ndarray | None = None,
 ) -> Effects:  # fmt: skip
     """What the catalogue believes, the model does not contradict, and trials corrected.
 
@@ -62,19 +69,21 @@ def effects_of(
         Target -> what `what_if` says, shape (patients, interventions); a target without it is not bounded.
     evidence
         What trials taught.
+    kind
+        Shape (patients,): each one's kind of care, where trials told kinds apart.
     """
-    gone_well, evidence = gone_well or {}, evidence or {}
+    gone_well = gone_well or {}
     change, spread = {}, {}
     for target, p in risk.items():
         said = gone_well.get(target, np.full(triggered.shape, np.nan))
         change[target], spread[target] = _assumed(catalogue, target, p, triggered, said)
-        for k, intervention in enumerate(catalogue):
-            if learned := evidence.get((intervention.name, target)):
-                by = basis(p, change[target][:, k]) * triggered[:, k : k + 1]
-                change[target][:, k], spread[target][:, k] = learned.change(by)
-    owed = np.array([i.is_entitlement for i in catalogue])
-    offered = triggered & (_helps(change, spread) | owed)
-    return Effects(change, spread, offered, tuple(_grade(i, k, gone_well, evidence) for k, i in enumerate(catalogue)))
+    doubt, sure = np.sqrt(sum(s**2 for s in spread.values())), SURE
+    if evidence:
+        doubt, sure = _corrected(catalogue, risk, triggered, change, spread, evidence, kind), SURE_AFTER_TRIALS
+    helps = ndtr(np.divide(-sum(change.values()), doubt, out=np.zeros(triggered.shape), where=doubt > 0)) >= sure
+    offered = triggered & (helps | np.array([i.is_entitlement for i in catalogue]))
+    grades = tuple(_grade(i, k, gone_well, evidence) for k, i in enumerate(catalogue))
+    return Effects(change, spread, doubt, offered, grades)
 
 
 def _assumed(
@@ -89,14 +98,26 @@ def _assumed(
     return bounded, kept * reach * np.array([b.spread if b else 0.0 for b in beliefs])
 
 
-def _helps(change: Mapping[str, np.ndarray], spread: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Is it sure enough that it helps at all?"""
-    mean, deviation = -sum(change.values()), np.sqrt(sum(s**2 for s in spread.values()))
-    return ndtr(np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)) >= SURE
+def _corrected(
+    catalogue: Sequence[Intervention], risk: Mapping[str, np.ndarray], triggered: np.ndarray,
+    change: dict[str, np.ndarray], spread: dict[str, np.ndarray], evidence: Evidence, kind: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
+    """What was assumed gives way, in place, to what is known after trials; returns the doubt about the sum."""
+    kinds = np.full(len(triggered), "") if kind is None else kind
+    nothing, doubt = np.zeros(len(triggered)), np.zeros(triggered.shape)
+    for k, step in enumerate(catalogue):
+        there = triggered[:, k : k + 1]
+        bases = [there * basis(risk.get(t, nothing), change[t][:, k] if t in change else nothing, kinds, evidence.kinds)
+                 for t in evidence.targets]  # fmt: skip
+        mean, deviation, doubt[:, k] = evidence.change(step.name, bases)
+        for t, target in enumerate(evidence.targets):
+            if target in change:
+                change[target][:, k], spread[target][:, k] = mean[t], deviation[t]
+    return doubt
 
 
-def _grade(intervention: Intervention, k: int, gone_well: Mapping[str, np.ndarray], evidence: Evidence) -> str:
-    if any((intervention.name, target) in evidence for target in intervention.beliefs):
-        return "randomised"
+def _grade(intervention: Intervention, k: int, gone_well: Mapping[str, np.ndarray], evidence: Evidence | None) -> str:
+    if evidence and evidence.is_tried(intervention.name):
+        return RANDOMISED
     asked = any(np.isfinite(said[:, k]).any() for said in gone_well.values())
     return "what-if" if asked and intervention.grade == "assumed" else intervention.grade

@@ -5,6 +5,8 @@ Levels are words for people. Numbers of few values stay as they are; ages come i
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,14 +32,21 @@ def groups_at(snapshot: Snapshot, spec: Spec, points: pa.Table, features: pa.Tab
     """
     columns = dict(zip(("site", "kind"), places_at(snapshot, spec, points), strict=True))
     codes = dict.fromkeys(code for code in (*spec.audit, *spec.protected, *spec.groups) if code.startswith("PERSON//"))
-    asked = {f"{code} {how}": question for code in codes for how, question in _questions(code).items()}
-    known = FeatureQuery(asked).run(snapshot, points) if asked else pa.table({})
-    for code in codes:
-        columns[code.rpartition("//")[2]] = _words(code, known)
+    columns |= {code.rpartition("//")[2]: words for code, words in words_at(snapshot, points, list(codes)).items()}
     if spec.baseline:
         has = features[spec.baseline].is_valid().to_numpy()
         columns[PRIOR] = np.where(has, f"{spec.baseline} known", f"{spec.baseline} not known").astype(object)
     return pa.table({name: pa.array(_commonest(c), pa.string()) for name, c in columns.items() if _tells(c)})
+
+
+def words_at(snapshot: Snapshot, points: pa.Table, codes: Collection[str]) -> dict[str, np.ndarray]:
+    """Code of a person -> its level at each point in words, shape (n,); UNKNOWN where it is not on record.
+
+    A code that has neither a number nor a category is "yes" where it is on record, and "no" elsewhere.
+    """
+    asked = {f"{code} {how}": question for code in codes for how, question in _questions(code).items()}
+    known = FeatureQuery(asked).run(snapshot, points) if asked else pa.table({})
+    return {code: _words(code, known) for code in codes}
 
 
 def sites_at(snapshot: Snapshot, spec: Spec, points: pa.Table) -> np.ndarray:

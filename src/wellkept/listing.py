@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from wellkept.catalogue import families
 from wellkept.contracts import TABLES
 from wellkept.listing_pilots import held_out_line
+from wellkept.listing_staff import not_done_lines, spent_words, team_words, worth, worth_lines
 from wellkept.nonresponse import FEWEST, FEWEST_EVENTS, FEWEST_FOLLOWED, SHIFTS
 from wellkept.offering import interventions
 from wellkept.parts import discover
@@ -97,19 +98,22 @@ def version_lines(facts: Mapping) -> list[str]:
 def recommendation_lines(found: Recommended) -> list[str]:
     """Each step that was recommended, to how many, for which fact, and to whom first; what an hour would be worth."""
     table, used = for_coordinators(found.table), found.allocation.used
-    spent = f"{used['staff minutes']:.0f} minutes of staff, {used['texts']:.0f} texts"
+    spent = spent_words(found) or f"{used['staff minutes']:.0f} minutes of staff, {used['texts']:.0f} texts"
     lines = [f"{table.num_rows} steps for {found.candidates} patients: {spent}; what is owed costs no budget"]
     lines += held_out_line(found.table)
     times = Counter(table["intervention"].to_pylist())
     first = {row["intervention"]: row for row in reversed(table.to_pylist())}
     for name, row in sorted(first.items(), key=lambda pair: pair[1]["rank"]):
-        lines.append(f"  {times[name]:4} x {row['title']} ({row['roles']}, {row['minutes']:.0f} min each)")
+        who = team_words(table, name) or row["roles"]
+        lines.append(f"  {times[name]:4} x {row['title']} ({who}, {row['minutes']:.0f} min each)")
         lines.append(f"         because {row['because']}; evidence: {row['grade']}")
         instead = f", or: {row['others']}" if row["others"] else ""
+        lines += [f"         expected of that patient: {row['expected']}"] if row["expected"] else []
         lines.append(f"         first patient {row['subject_id']} by {row['due_at']:%Y-%m-%d %H:%M}{instead}")
+    if found.sharing:
+        return [*lines, *not_done_lines(found), *worth_lines(found)]
     if (hour := 60 * found.allocation.prices["staff minutes"]) > 0:
-        lines.append(f"one more hour of staff would prevent about {hour:.2f} detractors or lost patients, "
-                     "if what is assumed of the steps holds: none of it was measured here")  # fmt: skip
+        lines.append(f"one more hour of staff would prevent about {hour:.2f} {worth(table)}")
     return lines
 
 

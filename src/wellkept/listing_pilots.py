@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wellkept.evidence import NO_MODEL, NOT_OVER, Lesson
 from wellkept.intervals import Estimate
 from wellkept.offering import interventions
 from wellkept.pilots.bands import Band, reversals
@@ -21,6 +22,8 @@ WHY_NOT = {
                     "others, says who was chosen, not what it did",
     SPLIT: "the logged chances do not give such a split between given and held out, so no effect is told: look for "
            "rows that were lost or added",
+    NOT_OVER: "the pilot is not over: what is stopped when it looks good teaches too much",
+    NO_MODEL: "no model in service has a target of that name",
     TOO_FEW: f"too few to tell: it takes {FEWEST} effective patients whose outcome is known, and in each group "
              f"enough for {FEWEST_EVENTS} to whom it happens and {FEWEST_EVENTS} to whom it does not",
 }  # fmt: skip
@@ -93,6 +96,13 @@ def _standing(one: Standing) -> list[str]:
 def reading_lines(found: Sequence[Reading]) -> list[str]:
     """What may be said of each arm by each outcome, in words."""
     return [line for one in found for line in _reading(one)]
+
+
+def lesson_lines(lessons: Sequence[Lesson]) -> list[str]:
+    """What each arm of each pilot taught, or why not."""
+    return [f"{one.pilot}, {_title(one.arm)}, by {one.outcome}: "
+            + (f"taught nothing: {WHY_NOT[one.refused]}" if one.refused else f"learned from {one.rows} rows")
+            for one in lessons]  # fmt: skip
 
 
 def _reading(one: Reading) -> list[str]:

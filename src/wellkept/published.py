@@ -1,16 +1,18 @@
 """Nights that were published: verified when they are opened, and then read whatever happens to their names.
 
-A run's folder comes by one rename (`jobs.scoring`), so that it is there whole or not at all. Its files stay open: a run
-that takes the place of another changes nothing for whoever reads the old one, and what was verified is what is read.
+A night's folder comes by one rename (`publishing`), so that it is there whole or not at all. Files of a run stay open:
+one that takes its place changes nothing for whoever reads the old one, and what was verified is what is read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +24,13 @@ import pyarrow.parquet as pq
 
 from wellkept.contracts import REASONS, SCORES
 from wellkept.errors import InputRefused
+from wellkept.files import remove_unfinished, sole_writer, sync, write_text
 
 NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z", re.ASCII)
 LATEST, MANIFEST = "latest", "manifest.json"
 LARGEST_MANIFEST = 2**20
 CONTRACTS = {"scores.parquet": SCORES, "reasons.parquet": REASONS}
+SCORED = "`wellkept score`"
 WRONG = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pa.ArrowException, InputRefused)
 
 
@@ -59,21 +63,47 @@ def name_of(as_of: datetime) -> str:
     return as_of.strftime("%Y-%m-%dT%H%M%SZ")
 
 
-def latest_folder(out: Path) -> Path:
-    """The folder of the newest published run.
+@contextlib.contextmanager
+def publishing(out: Path, name: str, *, again: str = "") -> Iterator[Path]:
+    """Give an empty folder to fill; on leaving it becomes `out/name`, whole or not at all, and `latest` names it.
 
     Raises
     ------
     InputRefused
-        `no_run`: nothing was published there. `damaged_run`: the pointer names no run.
+        `already_published`: there is a night of this name, and no reason was given to publish it again.
+    Busy
+        Another process publishes there.
+    """
+    with sole_writer(out):
+        if (out / name).exists() and not again:
+            raise InputRefused("already_published", f"{out / name} is there; --again REASON publishes it once more")
+        remove_unfinished(out)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".unfinished-") as scratch:
+            waiting = Path(scratch) / name
+            waiting.mkdir()
+            yield waiting
+            if (out / name).exists():
+                (out / name).rename(Path(scratch) / "replaced")
+            waiting.rename(out / name)
+            sync(out)
+        write_text(out / LATEST, f"{name}\n")
+
+
+def latest_folder(out: Path, by: str = SCORED) -> Path:
+    """The folder of the newest published night, which the command `by` makes.
+
+    Raises
+    ------
+    InputRefused
+        `no_run`: nothing was published there. `damaged_run`: the pointer names no night.
     """
     try:
         with (out / LATEST).open("rb") as stream:
             name = stream.read(100).decode("ascii", "replace").strip()
     except OSError:
-        raise InputRefused("no_run", f"{out} holds no published scores: run `wellkept score` first") from None
+        raise InputRefused("no_run", f"{out} holds nothing that was published: run {by} first") from None
     if not NAME.fullmatch(name):
-        raise InputRefused("damaged_run", f"{out / LATEST} names no run: score again")
+        raise InputRefused("damaged_run", f"{out / LATEST} names no night: {by} once more")
     return out / name
 
 
@@ -98,38 +128,47 @@ def open_run(folder: Path, *, with_reasons: bool) -> Run:
         `damaged_run`: it is not what was published, or no run at all.
     """
     try:
-        manifest = _manifest(folder)
+        manifest = manifest_of(folder)
         as_of, models = datetime.fromisoformat(manifest["as_of"]), manifest["models"]
-        scores = _verified(folder, "scores.parquet", manifest)
-        reasons = _verified(folder, "reasons.parquet", manifest) if with_reasons else None
+        scores = _fitting(folder, "scores.parquet", manifest)
+        reasons = _fitting(folder, "reasons.parquet", manifest) if with_reasons else None
         sound = folder.name == name_of(as_of.astimezone(UTC)) and _is_sound(scores, as_of, models)
     except WRONG as error:
-        raise _damaged(folder) from error
+        raise damaged(folder) from error
     if not sound:
-        raise _damaged(folder)
+        raise damaged(folder)
     return Run(folder, as_of, scores, reasons)
 
 
-def _manifest(folder: Path) -> Mapping[str, Any]:
+def manifest_of(folder: Path) -> Mapping[str, Any]:
+    """What a night says of itself; what is no manifest raises one of WRONG, here or where it is read."""
     with (folder / MANIFEST).open("rb") as stream:
         text = stream.read(LARGEST_MANIFEST + 1)
     if len(text) > LARGEST_MANIFEST:
-        raise _damaged(folder)
+        raise damaged(folder)
     return json.loads(text)
 
 
-def _verified(folder: Path, name: str, manifest: Mapping[str, Any]) -> pq.ParquetFile:
-    """One of its files, if its bytes are those of the manifest and its columns those of the contract."""
+def verified(folder: Path, name: str, manifest: Mapping[str, Any]) -> pq.ParquetFile:
+    """One of its files, if its bytes and rows are those of the manifest; else one of WRONG."""
     facts = manifest["files"][name]
     if not (folder / name).is_file():  # a pipe would wait for ever
-        raise _damaged(folder)
+        raise damaged(folder)
     source = pa.OSFile(str(folder / name))  # one handle: the bytes that are hashed are those that are read
     if hashlib.file_digest(source, "sha256").hexdigest() != facts["sha256"]:
-        raise _damaged(folder)
+        raise damaged(folder)
     source.seek(0)
     file = pq.ParquetFile(source, page_checksum_verification=True)
-    if file.metadata.num_rows != facts["rows"] or not file.schema_arrow.equals(CONTRACTS[name].schema):
-        raise _damaged(folder)
+    if file.metadata.num_rows != facts["rows"]:
+        raise damaged(folder)
+    return file
+
+
+def _fitting(folder: Path, name: str, manifest: Mapping[str, Any]) -> pq.ParquetFile:
+    """One of its files that are read column by column: its columns are those of the contract, too."""
+    file = verified(folder, name, manifest)
+    if not file.schema_arrow.equals(CONTRACTS[name].schema):
+        raise damaged(folder)
     return file
 
 
@@ -162,5 +201,6 @@ def _rows_of(file: pq.ParquetFile, subject_id: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _damaged(folder: Path) -> InputRefused:
-    return InputRefused("damaged_run", f"{folder} is not what was published: score again with --again")
+def damaged(folder: Path, by: str = SCORED) -> InputRefused:
+    """A night that is not what was published."""
+    return InputRefused("damaged_run", f"{folder} is not what was published: {by} once more, with --again")

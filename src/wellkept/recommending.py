@@ -14,14 +14,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellkept.allocating import NOBODY, Allocation, Resource, allocate
+from wellkept.allocating import Allocation, Resource, allocate
 from wellkept.contracts import RECOMMENDATIONS
 from wellkept.durations import microseconds
-from wellkept.effects import Effects
+from wellkept.effects import RANDOMISED, Effects, Z
 from wellkept.history import Expression, past
 from wellkept.offering import Intervention
 from wellkept.pilots.holdouts import draw
 from wellkept.pilots.plans import Pilot
+from wellkept.programs import NOBODY
+from wellkept.sharing import Sharing, beside_what_is_owed, is_owed
+from wellkept.staff import Staff
+from wellkept.teams import NO_TEAM
 
 OTHERS = 2
 
@@ -36,11 +40,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recommended:
-    """What was recommended (fits RECOMMENDATIONS), how it was allocated, and among how many patients."""
+    """What was recommended (fits RECOMMENDATIONS), how it was allocated, and among how many patients.
+
+    `staff` and `sharing` are there where a staff file was given.
+    """
 
     table: pa.Table
     allocation: Allocation
     candidates: int
+    staff: Staff | None = None
+    sharing: Sharing | None = None
 
 
 def questions(catalogue: Sequence[Intervention]) -> dict[str, Expression]:
@@ -55,17 +64,14 @@ def questions(catalogue: Sequence[Intervention]) -> dict[str, Expression]:
 
 def given(effects: Effects, catalogue: Sequence[Intervention], budget: Budget) -> Allocation:
     """Entitlements to whom they are owed; the rest to where it is worth most within the budget."""
-    owed = np.array([i.is_entitlement for i in catalogue], bool)
-    first = effects.offered & owed
-    entitled: np.ndarray = first.any(axis=1)
-    value = np.where(entitled[:, None] | owed, 0.0, effects.value)
+    entitled, value = beside_what_is_owed(effects, catalogue)
     minutes = np.array([i.minutes for i in catalogue])
     resources = [
         Resource("staff minutes", budget.minutes, minutes[None]),
         Resource("texts", budget.texts, np.array([[float(i.is_automated) for i in catalogue]])),
     ]
     found = allocate(value, np.zeros(len(value), int), resources)
-    choice = np.where(entitled, first.argmax(axis=1), found.choice)
+    choice = np.where(entitled, (effects.offered & is_owed(catalogue)).argmax(axis=1), found.choice)
     return Allocation(choice, found.value, found.bound, found.prices, found.used)
 
 
@@ -90,9 +96,21 @@ def recommended(
         "minutes": pa.array([i.minutes for i in chosen], pa.float32()),
         "due_at": pa.array([as_of + _duration(i.within) for i in chosen], pa.timestamp("us", tz="UTC")),
         "grade": pa.array([effects.grades[k] for k in allocation.choice[rows]], pa.string()),
+        "channel": pa.array([i.channel for i in chosen], pa.string()),
+        "expected": pa.array(_expected(effects, rows, allocation.choice[rows]), pa.string()),
         "others": pa.array(_others(effects, rows, allocation.choice[rows], catalogue), pa.string()),
         "holdout": pa.repeat(False, len(rows)),
     }))  # fmt: skip
+
+
+def with_teams(table: pa.Table, points: pa.Table, staff: Staff, sharing: Sharing) -> pa.Table:
+    """The same steps with who is to do each; `points` are the patients that the sharing has rows of."""
+    place = pc.index_in(table["subject_id"], points["subject_id"].combine_chunks()).to_numpy()
+    team = [None if t == NO_TEAM else staff.team[t].name for t in sharing.team[place]]
+    told = {"team": pa.array(team, pa.string()), "by_interpreter": pa.array(sharing.by_interpreter[place])}
+    for name, column in told.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    return RECOMMENDATIONS.check(table)
 
 
 def with_holdouts(table: pa.Table, pilot: Pilot, salt: str, at: datetime) -> pa.Table:
@@ -131,6 +149,23 @@ def _others(
         rest = [k for k in order if k != arm and effects.offered[row, k]][:OTHERS]
         told.append("; ".join(catalogue[k].title for k in rest))
     return told
+
+
+def _expected(effects: Effects, rows: np.ndarray, chosen: np.ndarray) -> list[str | None]:
+    """In words, of steps that were randomised; of others none, since a belief is no number for a coordinator."""
+    return [
+        "; ".join(f"{target}: {_of_100(float(change[row, arm]), float(effects.spread[target][row, arm]))}"
+                  for target, change in effects.change.items() if effects.spread[target][row, arm] > 0)
+        if effects.grades[arm] == RANDOMISED else None
+        for row, arm in zip(rows, chosen, strict=True)
+    ]  # fmt: skip
+
+
+def _of_100(change: float, spread: float) -> str:
+    """Such as "of 100 6 fewer (2 fewer to 9 fewer)"."""
+    ways = (change, change + Z * spread, change - Z * spread)
+    middle, least, most = (f"{abs(100 * at):.0f} {'fewer' if at < 0 else 'more'}" for at in ways)
+    return f"of 100 {middle} ({least} to {most})"
 
 
 def _duration(text: str) -> timedelta:

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
                                          "pilot; it stays the same while one runs")
     journeys: Path | None = Field(None, description="the journey store that the service joins events with")
     scores: Path | None = Field(None, description="what `wellkept score` published: the nights that the service tells")
+    steps: Path | None = Field(None, description="what `wellkept recommend` published: the worklist that the service "
+                               "tells")
     hosts: tuple[str, ...] = Field(("localhost", "127.0.0.1", "[::1]"), description="Host headers that are answered")
     max_body_bytes: int = Field(2**20, gt=0, description="largest body of a request")
     max_patients: int = Field(500, gt=0, description="patients that one request may score")

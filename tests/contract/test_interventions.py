@@ -36,6 +36,8 @@ def test_it_says_what_to_do_when_why_by_whom_and_on_what_evidence(intervention: 
     assert set(intervention.beliefs) <= {DETRACTOR, NO_RETURN}
     assert all(belief.spread > 0 for belief in intervention.beliefs.values())
     assert bool(intervention.not_for) == (intervention.unless is not None)
+    assert not any("," in role for role in intervention.roles)  # RECOMMENDATIONS joins them, the service parts them
+    assert ";" not in intervention.title
 
 
 @pytest.mark.parametrize("intervention", ALL)

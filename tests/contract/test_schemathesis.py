@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 
-from tests.serving import NOW, house, key_of, loaded_here
+from tests.serving import NOW, house, key_of, loaded_here, steps, troubled
 from wellkept.api.app import create_app
 from wellkept.store import SCOPES
 
@@ -34,6 +34,7 @@ OPERATIONS = {
     operation.ok().label: operation.ok()
     for operation in schemathesis.openapi.from_dict(json.loads(DOCUMENT.read_text())).get_all_operations()
 }
+SOMEBODY = 20  # has a journey, and a step that is recommended
 CHECKS = [check for check in schemathesis.checks.CHECKS.get_all() if check.__name__ in ALWAYS]
 
 
@@ -53,7 +54,10 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The service over a house of its own, under uvicorn."""
-    facts = house(tmp_path_factory.mktemp("house"), per_minute=10_000_000)
+    folder = tmp_path_factory.mktemp("house")
+    facts = house(folder, per_minute=10_000_000, scores=folder / "scores", steps=folder / "steps")
+    troubled(facts, "COMPLAINT//FILED", *range(SOMEBODY, SOMEBODY + 5))
+    steps(facts)
     app = create_app(facts, clock=lambda: NOW, try_out=loaded_here)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
@@ -61,7 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     while not server.started and thread.is_alive():
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Served(f"http://localhost:{port}", key_of(facts, *SCOPES), app._service.handles.of(1))
+    yield Served(f"http://localhost:{port}", key_of(facts, *SCOPES), app._service.handles.of(SOMEBODY))
     server.should_exit = True
     thread.join(30)
 

@@ -110,6 +110,23 @@ def test_steps_are_recommended_to_those_who_were_published_and_to_nobody_of_a_he
     assert "evidence: assumed" in capsys.readouterr().out
 
 
+def test_steps_of_a_night_are_published_once_and_others_in_their_place_only_with_a_reason(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    said(capsys, "score", "--journeys", "journeys", "--as-of", AFTER, "--out", "scored_once")
+    asked = ["recommend", "--journeys", "journeys", "--scores", "scored_once", "--out", "steps_once", "--minutes"]
+    first = said(capsys, *asked, "200")[1]
+    assert Path(first["folder"]).name == (here / "steps_once" / "latest").read_text().strip()
+    assert pq.read_table(first["file"]).equals(pq.read_table(Path(first["folder"]) / "recommendations.parquet"))
+    assert said(capsys, *asked, "200") == (0, first)
+    code, complaint = said(capsys, *asked, "60")
+    assert (code, complaint["code"]) == (2, "already_published")
+    assert pq.read_table(first["file"]).num_rows == first["rows"]
+    code, second = said(capsys, *asked, "60", "--again", "two nurses are ill")
+    assert (code, second["folder"]) == (0, first["folder"])
+    assert pq.read_table(second["file"]).num_rows == second["rows"] < first["rows"]
+
+
 PILOT = """
 name = "calls"
 arms = ["recovery_call", "nurse_call", "scheduling_priority"]
@@ -202,3 +219,68 @@ def test_a_site_whose_unit_changed_is_no_example_for_a_plan(house: tuple[Path, W
     assert list(seen.held) == [SITE]
     assert SITE not in seen.visits.site
     assert len(seen.visits.X) == seen.points.num_rows
+
+
+STAFF = """
+texts = 20
+[[team]]
+name = "nurses"
+minutes = 60
+roles = ["nurse"]
+languages = ["english"]
+[[team]]
+name = "front desk"
+minutes = 200
+roles = ["coordinator", "scheduler", "patient relations", "social work"]
+languages = ["english", "spanish"]
+interpreter = true
+[arms]
+transport = 2
+[[contacts]]
+most = 1
+within = "365d"
+[[floor]]
+code = "PERSON//payer"
+"""
+
+
+def test_a_staff_file_shares_the_steps_out_among_teams(here: Path, capsys: pytest.CaptureFixture) -> None:
+    said(capsys, "score", "--journeys", "journeys", "--as-of", AFTER, "--out", "staffed")
+    Path("staff.toml").write_text(STAFF)
+    asked = ["recommend", "--journeys", "journeys", "--scores", "staffed", "--out", "by_team"]
+    code, facts = said(capsys, *asked, "--staff", "staff.toml")
+    steps = RECOMMENDATIONS.check(pq.read_table(facts["file"])).to_pylist()
+    assert code == 0
+    assert {step["team"] for step in steps if step["minutes"]} <= {"nurses", "front desk"}
+    assert not any(step["team"] for step in steps if not step["minutes"])
+    assert all("nurse" in step["roles"] for step in steps if step["team"] == "nurses")
+    assert 0 < facts["used"]["nurses"] <= 60
+    assert 0 < facts["used"]["front desk"] <= 200
+    assert sum(step["intervention"] == "transport" for step in steps) <= 2
+    assert facts["left_alone"] > 0
+    assert {one["group"] for one in facts["floors"]} > {"payer medicaid"}
+    assert main([*asked, "--staff", "staff.toml"]) == 0
+    lines = capsys.readouterr().out
+    assert "one more hour of" in lines
+    assert "floors cost" in lines
+
+
+@pytest.mark.parametrize(("old", "new", "code"), [
+    ("PERSON//payer", "PERSON//payor", "not_on_record"),
+    ("texts = 20", 'texts = 20\nlanguage = "PERSON//tongue"', "not_on_record"),
+    ("transport = 2", "bus = 2", "arm"),
+])  # fmt: skip
+def test_a_staff_file_that_goes_by_what_is_not_there_is_refused(
+    old: str, new: str, code: str, here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    said(capsys, "score", "--journeys", "journeys", "--as-of", AFTER, "--out", "staffed")
+    Path("wrong.toml").write_text(STAFF.replace(old, new))
+    asked = ["recommend", "--journeys", "journeys", "--scores", "staffed", "--out", "s", "--staff", "wrong.toml"]
+    ended, complaint = said(capsys, *asked)
+    assert (ended, complaint["code"]) == (5, code)
+
+
+def test_texts_go_with_minutes_and_not_with_a_staff_file(here: Path, capsys: pytest.CaptureFixture) -> None:
+    asked = ["recommend", "--journeys", "journeys", "--scores", "s", "--out", "s", "--staff", "x.toml", "--texts", "3"]
+    code, complaint = said(capsys, *asked)
+    assert (code, complaint["code"]) == (5, "texts")

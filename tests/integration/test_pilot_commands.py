@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.test_holdouts import SALT
 from wellkept import jobs
 from wellkept.__main__ import main
+from wellkept.bundles import write_bundle
 from wellkept.effects import effects_of
+from wellkept.errors import InputRefused
+from wellkept.evaluating import evaluate
+from wellkept.evidence import learned
+from wellkept.examples import examples
 from wellkept.history import FeatureQuery
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.labelling import scoring_points
@@ -22,8 +29,10 @@ from wellkept.pilots.plans import load_pilot
 from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
-from wellkept.spec import Points
+from wellkept.spec import Points, load_spec
+from wellkept.training import train
 
+ROOT = Path(__file__).parents[2]
 BEGINS, NIGHTS = datetime(2023, 6, 1, tzinfo=UTC), 12
 TOML = """
 name = "calls-2023"
@@ -123,6 +132,81 @@ def test_the_reading_is_randomised_and_holds_nothing_where_nothing_was_done(
     assert effects
     assert all(effect["low"] - 0.05 < 0 < effect["high"] + 0.05 for effect in effects)
     assert all(one["refused"] == "too_few" for one in found if not one["effect"])
+
+
+@pytest.fixture(scope="module")
+def in_service(system: Path) -> Path:
+    """A small model of who will not return, in service."""
+    shipped = load_spec(ROOT / "models" / "no_return.toml")
+    small = {"features": ("visit", "return_pattern"), "beside": (), "estimator": "logistic"}
+    spec = shipped.model_copy(update=small)
+    snapshot = Journeys(system / "journeys", key="test").snapshot()
+    data = examples(snapshot, spec)
+    model = train(data, spec)
+    folder = system / "models" / "no_return"
+    folder.mkdir(parents=True)
+    write_bundle(jobs.bundle_of(model, data, spec, evaluate(model, data, spec)), folder / "1")
+    (folder / "champion").write_text("1\n")
+    return system
+
+
+def test_a_pilot_that_is_over_teaches_recommend_and_its_steps_are_told_with_numbers(
+    in_service: Path, log: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(in_service)
+    at = ("--log", log, "--journeys", "journeys", "--out", "evidence.json")
+    found = told(capsys, "pilot", "learn", "pilot.toml", *at)
+    lessons = {(one["arm"], one["outcome"]): one for one in found["lessons"]}
+    assert lessons["recovery_call", "detractor_risk"]["refused"] == "no_model"
+    taught = lessons["recovery_call", "no_return"]
+    assert (taught["refused"], taught["rows"] > 200) == ("", True)
+    told(capsys, "score", "--journeys", "journeys", "--as-of", "2025-12-01T00:00:00Z", "--out", "scores")
+    asked = ["recommend", "--journeys", "journeys", "--scores", "scores", "--minutes", "4000"]
+    before, after = (pq.read_table(told(capsys, *asked, "--out", out, *more)["file"])
+                     for out, more in (("s0", ()), ("s1", ("--evidence", "evidence.json"))))  # fmt: skip
+    assert before["expected"].null_count == before.num_rows
+    assert "randomised" not in before["grade"].to_pylist()
+    for row in after.to_pylist():
+        tried = row["intervention"] in ("recovery_call", "nurse_call")
+        assert (row["grade"] == "randomised") == tried == (row["expected"] is not None)
+
+
+def test_the_evidence_is_the_same_when_it_is_learned_again_and_names_nobody(
+    in_service: Path, log: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(in_service)
+    at = ["pilot", "learn", "pilot.toml", "--log", log, "--journeys", "journeys", "--out"]
+    told(capsys, *at, "one.json")
+    told(capsys, *at, "two.json")
+    assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
+    patients = set(map(str, pq.read_table(log / "assignments" / "calls-2023")["subject_id"].to_pylist()))
+    assert not patients & set(re.findall(r"\d{6,}", Path("one.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda facts: facts["steps"].update(recovery_call="0"), "other_catalogue"),
+        (lambda facts: facts["steps"].pop("recovery_call"), "damaged_evidence"),
+        (lambda facts: facts["mean"].pop(), "damaged_evidence"),
+        (lambda facts: facts.update(format=2), "damaged_evidence"),
+    ],
+)
+def test_evidence_of_another_catalogue_or_damaged_is_refused(change: Any, code: str, tmp_path: Path) -> None:
+    evidence = learned(list(interventions()), ["no_return"], ["chronic"], {})
+    jobs.write_evidence(jobs.Learned(evidence, (), BEGINS), tmp_path / "e.json")
+    assert jobs.load_evidence(tmp_path / "e.json").mean == pytest.approx(evidence.mean)
+    facts = json.loads((tmp_path / "e.json").read_text())
+    change(facts)
+    (tmp_path / "e.json").write_text(json.dumps(facts))
+    with pytest.raises(InputRefused) as refused:
+        jobs.load_evidence(tmp_path / "e.json")
+    assert refused.value.code == code
+
+
+def test_no_evidence_where_it_is_said_to_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match="wellkept pilot learn"):
+        jobs.load_evidence(tmp_path / "none.json")
 
 
 def test_a_pilot_without_a_log_and_a_damaged_one_are_refused(system: Path, log: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from wellkept.store import SCOPES, Keys, open_database
 OPEN = {"/livez", "/readyz", "/metrics", "/ping", "/health", "/version", "/openapi.json"}
 SCOPE_OF = {
     "/v1/score": "score", "/v1/handles": "read", "/v1/events": "write", "/v1/patients/{handle}/risk": "read",
+    "/v1/recommendations": "read", "/v1/patients/{handle}/recommendation": "read",
     "/v1/models": "score", "/v1/models/{target}/card": "score", "/v1/features": "score", "/invocations": "score",
 }  # fmt: skip
 ROUTES = [(route.path, method) for route in bare_app().routes for method in sorted(route.methods)]

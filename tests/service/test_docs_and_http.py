@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import batch_of, events_table
-from tests.serving import house, put_into_service
+from tests.serving import house, put_into_service, steps, troubled
 from wellkept.api.running import openapi_text
 from wellkept.catalogue import families
 from wellkept.identities import subject_ids
@@ -70,7 +70,9 @@ def free_port() -> int:
 def started(folder: Path, *options: str, **settings: str) -> Server:
     """A house, a key, and the service over it."""
     asked = [f for family in ("contact_centre", "complaints") for f in families()[family] if f.name in ASKED]
-    facts = house(folder)
+    facts = house(folder, scores=folder / "scores", steps=folder / "steps")
+    troubled(facts, "COMPLAINT//FILED", 20, 21)
+    steps(facts)
     subject = int(subject_ids([re.findall(r'"outside_id": "(P-\w+)"', PAGE)[0]], b"test")[0])
     rows = [{"subject_id": subject, "code": "VISIT//DONE", "time": 340}]
     Journeys(facts.journeys).land(batch_of(events_table(rows), "the patient of the page"))
@@ -83,7 +85,7 @@ def started(folder: Path, *options: str, **settings: str) -> Server:
     make = [sys.executable, "-m", "wellkept", "keys", "create", "portal", "--scopes", "score,read,write"]
     key = subprocess.run(make, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     port = free_port()
-    serve = [sys.executable, "-m", "wellkept", "serve", "--port", str(port), *options]
+    serve = [sys.executable, "-m", "wellkept", "serve", "--port", str(port), "--steps", str(facts.steps), *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(serve, env=environment, stdout=log, stderr=log)
     server = Server(process, port, {**environment, "KEY": key})

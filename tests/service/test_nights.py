@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.serving import Client, house, put_into_service, serving
+from tests.serving import NIGHT, Client, house, night, put_into_service, serving
 from wellkept.files import digest_of
-from wellkept.jobs import bundles_in_service, score_population
-from wellkept.journeys import Journeys
-from wellkept.progress import Narrator
-from wellkept.serving.nights import NIGHTS
-from wellkept.settings import Settings
-
-AS_OF = datetime(2026, 3, 1, 2, tzinfo=UTC)
-ALL = frozenset({"null_rate", "vocabulary"})
-
-
-def night(settings: Settings, as_of: datetime = AS_OF, again: str = "") -> Path:
-    """One run, as `wellkept score` publishes it."""
-    assert settings.scores
-    assert settings.journeys
-    return score_population(
-        Journeys(settings.journeys).snapshot(), bundles_in_service(settings), as_of, settings.scores,
-        narrate=Narrator(), accept=ALL, settings=settings, again=again,
-    ).folder  # fmt: skip
+from wellkept.serving.looking import NIGHTS
 
 
 @pytest.fixture
@@ -54,7 +37,7 @@ def told(client: Client, subject: int = 1, query: str = "") -> dict[str, Any]:
 def test_a_night_is_told_in_the_words_and_bits_of_the_service_itself(own: Client) -> None:
     after_night = told(own)
     assert {a["target"] for a in after_night["latest"]} == {"detractor_risk", "no_return"}
-    asked = {"patients": [{"patient": own.handle(1), "as_of": AS_OF.isoformat()}], "top": 5}
+    asked = {"patients": [{"patient": own.handle(1), "as_of": NIGHT.isoformat()}], "top": 5}
     online = {a["target"]: a for a in own.post("/v1/score", asked).json()["patients"][0]["risks"]}
     for answer in after_night["latest"]:
         assert answer == online[answer["target"]]
@@ -64,7 +47,7 @@ def test_a_night_is_told_in_the_words_and_bits_of_the_service_itself(own: Client
 def test_a_newer_night_is_noticed_and_those_before_it_are_history(own: Client) -> None:
     put_into_service(own.settings.models, "detractor_risk", "2", seed=2)
     for days in (1, 2):
-        night(own.settings, AS_OF + timedelta(days=days))
+        night(own.settings, NIGHT + timedelta(days=days))
     assert {a["as_of"] for a in told(own)["history"]} == {"2026-03-01T02:00:00Z"}
     own.service.refresh()
     after = told(own)
@@ -157,7 +140,7 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
     "a risk below 0": column("risk_low", -0.1),
     "a risk that is no number": column("risk", float("nan")),
     "an infinite margin": column("margin", float("inf")),
-    "risks of another moment": column("prediction_time", AS_OF - timedelta(days=9)),
+    "risks of another moment": column("prediction_time", NIGHT - timedelta(days=9)),
     "risks of another model": column("model_version", "9@0123456789ab"),
     "risks of another target": column("target", "credit_score"),
     "pointer to nowhere": pointer("2026-03-03T020000Z\n"),
@@ -171,7 +154,7 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("damage", HOSTILE)
 def test_a_run_that_is_not_sound_never_takes_the_place_of_one_that_is(own: Client, damage: str) -> None:
     before = told(own)
-    folder = night(own.settings, AS_OF + timedelta(days=1))
+    folder = night(own.settings, NIGHT + timedelta(days=1))
     HOSTILE[damage](folder)
     own.service.refresh()
     after = told(own)
@@ -182,7 +165,7 @@ def test_a_run_that_is_not_sound_never_takes_the_place_of_one_that_is(own: Clien
     ready = own.get("/readyz")
     assert (ready.status_code, set(ready.json()["not_taken"])) == (200, {"scores"})
     assert "2026" not in ready.text
-    night(own.settings, AS_OF + timedelta(days=2))
+    night(own.settings, NIGHT + timedelta(days=2))
     own.service.refresh()
     assert {a["as_of"] for a in told(own)["latest"]} == {"2026-03-03T02:00:00Z"}
 
@@ -190,7 +173,7 @@ def test_a_run_that_is_not_sound_never_takes_the_place_of_one_that_is(own: Clien
 def test_where_the_newest_is_damaged_from_the_start_the_last_sound_one_is_told(tmp_path: Path) -> None:
     settings = house(tmp_path, scores=tmp_path / "scores")
     night(settings)
-    HOSTILE["a risk of 2"](night(settings, AS_OF + timedelta(days=1)))
+    HOSTILE["a risk of 2"](night(settings, NIGHT + timedelta(days=1)))
     with serving(settings) as client:
         found = told(client)["latest"]
         assert {(a["as_of"], len(a["reasons"]) > 0) for a in found} == {("2026-03-01T02:00:00Z", True)}
@@ -212,7 +195,7 @@ def test_a_page_that_is_changed_after_it_was_verified_is_no_answer(own: Client) 
 def test_only_so_many_nights_are_kept_open(tmp_path: Path) -> None:
     settings = house(tmp_path, scores=tmp_path / "scores")
     for days in range(NIGHTS + 3):
-        night(settings, AS_OF + timedelta(hours=days))
+        night(settings, NIGHT + timedelta(hours=days))
     with serving(settings) as client:
         assert len(client.service.nights.runs) == NIGHTS
         assert len(told(client, query="?limit=100")["history"]) == 2 * NIGHTS

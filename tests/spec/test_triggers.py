@@ -41,6 +41,7 @@ CASES = [
     ("portal_help", [{"time": 9, "code": "PORTAL//MESSAGE"}], True),
     ("portal_help", [{"time": 9, "code": "PORTAL//MESSAGE"}, person("birth_year", 1930)], False),
     ("continuity_rebook", [event("VISIT//OTHER_CLINICIAN")], True),
+    ("continuity_rebook", [{**event("VISIT//OTHER_CLINICIAN"), "encounter_id": "another"}], False),
     ("text_nudge", [event("FOLLOW_UP//DUE", numeric_value=30)], True),
     ("text_nudge", [event("FOLLOW_UP//DUE", numeric_value=30), event("APPOINTMENT//BOOKED", 11)], False),
     ("navigator", [person("chronic_conditions", 3)], True),
@@ -58,3 +59,10 @@ def test_an_intervention_is_offered_where_its_fact_is_in_the_record(
     snapshot = store([{"subject_id": 1, **row} for row in [VISIT, *rows]])
     found = FeatureQuery(asked).run(snapshot, points_table((1, 13, "e")))[name].to_numpy()
     assert bool(np.nan_to_num(found)[0]) is offered
+
+
+def test_the_usual_clinician_is_for_care_of_something_chronic(store: Callable) -> None:
+    asked = {"rebook": questions([interventions()["continuity_rebook"]])["continuity_rebook"]}
+    visit = {**VISIT, "text_value": "acute"}
+    snapshot = store([{"subject_id": 1, **row} for row in (visit, event("VISIT//OTHER_CLINICIAN"))])
+    assert not FeatureQuery(asked).run(snapshot, points_table((1, 13, "e")))["rebook"].to_numpy()[0]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from wellkept.allocating import NOBODY, Allocation, Resource, allocate, floor
+from wellkept.allocating import Allocation, Resource, allocate, floor
+from wellkept.programs import NOBODY
 
 MINUTES = np.array([25.0, 15.0, 10.0, 0.5])
 
@@ -65,6 +66,27 @@ def test_the_best_there_is_lies_between_what_is_found_and_the_bound(seed: int) -
     assert best <= found.bound * (1 + 1e-6)
     assert found.value > 0.98 * best
     assert found.gap < 0.03
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_bound_with_a_floor_is_that_of_the_whole_program(seed: int) -> None:
+    # a floor pays for minutes of its group, and must not pay for steps that are not to be given at all
+    value, kind, resources = made(400, seed)
+    value[kind == 1] *= 0.3
+    resources.append(floor("second kind", MINUTES * (MINUTES > 1), np.array([False, True]), 0.09))
+    found, best = allocate(value, kind, resources), by_hand(value, kind, resources)
+    assert best * (1 - 1e-6) <= found.bound <= best * 1.001
+    assert found.value > 0.97 * best
+    assert found.used["second kind"] < MINUTES[2]
+
+
+def test_nothing_lies_idle_only_so_that_a_share_holds() -> None:
+    value = np.array([[1.0], [1.0], [1.0]])
+    resources = [Resource("minutes", 30.0, np.full((2, 1), 10.0)),
+                 floor("second kind", np.array([10.0]), np.array([False, True]), 0.5)]  # fmt: skip
+    found = allocate(value, np.array([0, 0, 1]), resources)
+    assert found.choice.tolist() == [0, 0, 0]
+    assert found.used["second kind"] == pytest.approx(5)
 
 
 def test_many_patients_are_nearly_at_the_bound_from_a_sample_of_them() -> None:

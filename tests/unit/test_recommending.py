@@ -9,10 +9,10 @@ import pytest
 
 from tests.bundling import points
 from tests.conftest import day
-from wellkept.allocating import NOBODY
 from wellkept.contracts import RECOMMENDATIONS
 from wellkept.effects import Effects, effects_of
 from wellkept.offering import DETRACTOR, NO_RETURN, interventions
+from wellkept.programs import NOBODY
 from wellkept.recommending import Budget, given, recommended
 
 CATALOGUE = list(interventions().values())

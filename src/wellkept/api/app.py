@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from wellkept import __version__
-from wellkept.api import health, invocations, models, patients, scoring
+from wellkept.api import health, invocations, models, patients, recommendations, scoring
 from wellkept.api.access import BEARER, Open, refuse_routes_without_rule, rules_of
 from wellkept.api.direct import directly
 from wellkept.api.guard import Guard
@@ -26,7 +26,7 @@ from wellkept.errors import WellkeptError
 from wellkept.serving.in_service import probe
 from wellkept.settings import Settings, load_settings
 
-ROUTERS = (scoring, patients, models, invocations, health)
+ROUTERS = (scoring, patients, recommendations, models, invocations, health)
 SAYS = """Who is about to become a detractor, who will not return, and why: calibrated risks with exact reasons.
 
 Every answer names its model version and its moment. Errors are RFC 9457 problems with a `code`; they hold places and

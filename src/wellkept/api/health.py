@@ -36,9 +36,10 @@ async def readyz(request: Request) -> Response:
     service: Service = request.app.state.service
     checks = await asyncio.to_thread(_checks, service)
     ready = all(state == "ready" for state in checks.values())
-    scores = {"scores": service.nights.trouble} if service.nights.trouble else {}
+    folders = {"scores": service.nights.trouble, "steps": service.worklists.trouble}
     told = {"status": "ready" if ready else "not ready", "checks": checks,
-            "not_taken": {**service.models.troubles, **scores}}  # fmt: skip
+            "not_taken": {**service.models.troubles, **{name: code for name, code in folders.items() if code}},
+            }  # fmt: skip
     return Response(json.dumps(told), 200 if ready else 503, media_type="application/json")
 
 

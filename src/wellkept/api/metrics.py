@@ -36,6 +36,7 @@ class Metrics:
         self._scored_at = _figures(
             Gauge("wellkept_last_score_timestamp_seconds", "when one was last stated", ["target"], **own))
         self._published = Gauge("wellkept_published_as_of_timestamp_seconds", "moment of the last night", **own)
+        self._recommended = Gauge("wellkept_steps_as_of_timestamp_seconds", "moment of the last night's steps", **own)
         self._in_service = Gauge("wellkept_model_in_service", "1 for what serves", ["target", "model"], **own)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -54,6 +55,10 @@ class Metrics:
     def published(self, as_of: float) -> None:
         """The nightly run that is told is of this moment."""
         self._published.set(as_of)
+
+    def recommended(self, as_of: float) -> None:
+        """The steps that are told are of this moment."""
+        self._recommended.set(as_of)
 
     def refused(self, code: str, rules: Iterable[str]) -> None:
         """A request was refused."""

@@ -13,14 +13,23 @@ from starlette.responses import Response
 
 from wellkept.api.access import Rule
 from wellkept.api.problems import Refused, responses
-from wellkept.api.reading import JSON, broken, content_type, json_body, parsed, read_body, validated
+from wellkept.api.reading import (
+    JSON,
+    asked_for,
+    broken,
+    content_type,
+    json_body,
+    limit_of,
+    parsed,
+    read_body,
+    validated,
+)
 from wellkept.api.service import Service
 from wellkept.api.shapes import EventsAnswer, EventsRequest, HandleAnswer, HandleRequest, RiskAnswer
 from wellkept.store import DELIVERIES, LIVE_EVENTS, delivered, micros
 
 router = APIRouter(tags=["patients"])
 IDEMPOTENCY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-MOST = 100
 
 
 def _body(name: str, example: dict) -> dict[str, Any]:
@@ -90,7 +99,7 @@ async def risk(request: Request, handle: str) -> Response:
     The newest published night has its reasons, nights before it their risks.
     """
     service: Service = request.app.state.service
-    limit = _limit(request)
+    limit = limit_of(asked_for(request, "limit"))
     subject = service.subject_of(handle)
     latest, found = await asyncio.to_thread(service.stated, subject, limit)
     await service.record(request, "risk", [handle], sorted({a["model_version"] for a in (*latest, *found)}))
@@ -115,13 +124,3 @@ def _answered(service: Service, delivery: str, digest: str) -> Response | None:
     if earlier[0] != digest:
         raise Refused(422, "idempotency_conflict", "this Idempotency-Key was used for another body")
     return Response(earlier[1], 201, media_type=JSON)
-
-
-def _limit(request: Request) -> int:
-    given = request.query_params.multi_items()
-    if any(name != "limit" for name, _ in given) or len(given) > 1:
-        raise broken([("/query", "unknown_parameter")])
-    text = given[0][1] if given else "20"
-    if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST):
-        raise broken([("/query/limit", "out_of_range")])
-    return int(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 JSON = "application/json"
 SMALL = 8 * 1024  # bytes that are parsed and validated within a millisecond
 LONGEST_NAME = 64
+MOST, USUAL = 100, "20"  # of a list, in one answer
 
 
 async def json_body(request: Request) -> Any:
@@ -66,6 +67,22 @@ def broken(breaches: Iterable[tuple[str, str]]) -> Refused:
     errors = list(breaches)
     rules = "1 rule" if len(errors) == 1 else f"{len(errors)} rules"
     return Refused(422, "validation_failed", f"the request breaks {rules}; nothing was scored or stored", errors)
+
+
+def asked_for(request: Request, *names: str) -> dict[str, str]:
+    """The query's parameters: none but these, each at most once."""
+    given = request.query_params.multi_items()
+    if any(name not in names for name, _ in given) or len({name for name, _ in given}) != len(given):
+        raise broken([("/query", "unknown_parameter")])
+    return dict(given)
+
+
+def limit_of(asked: Mapping[str, str]) -> int:
+    """How many of a list are asked for."""
+    text = asked.get("limit", USUAL)
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST):
+        raise broken([("/query/limit", "out_of_range")])
+    return int(text)
 
 
 def content_type(request: Request, *kinds: str) -> str:

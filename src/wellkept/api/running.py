@@ -19,13 +19,14 @@ GRACE_SECONDS = 10
 HEALTH_SECONDS = 30  # a worker that compiles or loads on a busy machine must not be taken for one that hangs
 
 
-def run(host: str, port: int, workers: int, *, scores: Path | None = None) -> None:
+def run(host: str, port: int, workers: int, *, scores: Path | None = None, steps: Path | None = None) -> None:
     """Serve until the process is told to end; what is in flight then is answered.
 
     More than one worker are started anew (spawn): a process that was forked after XGBoost has predicted hangs.
     """
-    if scores is not None:
-        os.environ["WELLKEPT_SCORES"] = str(scores)  # workers read their settings for themselves
+    for name, folder in (("WELLKEPT_SCORES", scores), ("WELLKEPT_STEPS", steps)):
+        if folder is not None:
+            os.environ[name] = str(folder)  # workers read their settings for themselves
     settings = load_settings()
     # before the workers do, so that only one makes the tables and draws the pepper
     open_database(settings.database).dispose()

@@ -26,6 +26,7 @@ from wellkept.serving.handles import Handles
 from wellkept.serving.in_service import InService, Served, probe
 from wellkept.serving.journey import Row, joined, row_of, rows_of
 from wellkept.serving.nights import Nights
+from wellkept.serving.worklists import Worklists
 from wellkept.settings import Settings
 from wellkept.snapshots import open_snapshot
 from wellkept.store import Entry, Keys, Recorder, history, live_events, newest, open_database, pepper_of
@@ -50,7 +51,7 @@ class Service:
         self.handles, self._pepper = Handles(hashlib.sha256(pepper).digest()), pepper
         self.metrics, self.rates, self.tries = Metrics(), Rates(settings.per_minute), Tries()
         self.models = InService(settings.models, try_out)
-        self.nights = Nights(settings.scores)
+        self.nights, self.worklists = Nights(settings.scores), Worklists(settings.steps)
         self.vocabulary = Vocabulary([])
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._waiting = self._recording = self.in_flight = 0
@@ -58,7 +59,7 @@ class Service:
         self.parsing = asyncio.Lock()
 
     def refresh(self) -> None:
-        """Look whether other models are in service now, and whether another night was published."""
+        """Look whether other models are in service now, and whether another night or its steps were published."""
         if self.models.poll() or not self.vocabulary.features:
             served = list(self.models.served.values())
             self.vocabulary = Vocabulary([s.bundle for s in served])
@@ -67,6 +68,9 @@ class Service:
         self.nights.poll()
         if self.nights.runs:
             self.metrics.published(self.nights.runs[0].as_of.timestamp())
+        self.worklists.poll()
+        if self.worklists.current:
+            self.metrics.recommended(self.worklists.current.as_of.timestamp())
 
     async def keep_fresh(self) -> None:
         """`refresh`, for ever."""

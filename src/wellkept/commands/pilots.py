@@ -1,4 +1,4 @@
-"""Experiments inside the workflow: `pilot plan`, `pilot status`, `pilot read`."""
+"""Experiments inside the workflow: `pilot plan`, `pilot status`, `pilot read`, `pilot learn`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def add(verbs: Any) -> None:
     for one in (plan, status, read):
         one.add_argument("pilot", type=Path, metavar="PILOT.toml")
         one.add_argument("--journeys", type=Path, required=one is read, metavar="DIR")
-    for one in (status, read):
+    learn = verb(kinds, "learn", _learn, "what pilots that are over teach `recommend`, as a file for its --evidence")
+    learn.add_argument("pilots", type=Path, nargs="+", metavar="PILOT.toml")
+    learn.add_argument("--journeys", type=Path, required=True, metavar="DIR")
+    learn.add_argument("--out", type=Path, required=True, metavar="FILE")
+    for one in (status, read, learn):
         one.add_argument("--log", type=Path, required=True, metavar="DIR", help="the --out of `recommend --pilot`")
 
 
@@ -55,6 +59,22 @@ def _read(chosen: argparse.Namespace) -> None:
     pilot, snapshot = _pilot(chosen), _snapshot(chosen)
     found = jobs.read_pilot(pilot, jobs.open_log(chosen.log, pilot), snapshot)
     show([asdict(one) for one in found], "\n".join(reading_lines(found)), as_json=chosen.json)
+
+
+def _learn(chosen: argparse.Namespace) -> None:
+    from wellkept import jobs
+    from wellkept.listing_pilots import lesson_lines
+    from wellkept.offering import interventions
+    from wellkept.pilots.plans import load_pilot
+    from wellkept.settings import load_settings
+
+    pilots = [load_pilot(path, interventions()) for path in chosen.pilots]
+    bundles = jobs.bundles_in_service(load_settings())
+    found = jobs.learn([(pilot, jobs.open_log(chosen.log, pilot)) for pilot in pilots], _snapshot(chosen), bundles)
+    jobs.write_evidence(found, chosen.out)
+    lessons, told = [asdict(one) for one in found.lessons], f"for `recommend --evidence`: {chosen.out}"
+    facts = {"file": str(chosen.out), "until": found.until.isoformat(), "lessons": lessons}
+    show(facts, "\n".join([*lesson_lines(found.lessons), told]), as_json=chosen.json)
 
 
 def _pilot(chosen: argparse.Namespace) -> Any:

@@ -14,11 +14,12 @@ DAYS = 365
 
 def add(verbs: Any) -> None:
     """serve, keys, audit."""
-    serve = verb(verbs, "serve", _serve, "answer over HTTP: risks, reasons, live events")
+    serve = verb(verbs, "serve", _serve, "answer over HTTP: risks, reasons, steps, live events")
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen")
     serve.add_argument("--port", type=int, default=8000, metavar="N")
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes, each with the models of its own")
     serve.add_argument("--scores", type=Path, metavar="DIR", help="what `wellkept score` published, to be told, too")
+    serve.add_argument("--steps", type=Path, metavar="DIR", help="what `wellkept recommend` published, as well")
     serve.add_argument("--openapi", action="store_true", help="print the OpenAPI document, and do not serve")
 
     keys = verb(verbs, "keys", _keys, "make, list and revoke API keys")
@@ -36,7 +37,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if chosen.openapi:
         print(openapi_text(), end="")
     else:
-        run(chosen.host, chosen.port, chosen.workers, scores=chosen.scores)
+        run(chosen.host, chosen.port, chosen.workers, scores=chosen.scores, steps=chosen.steps)
 
 
 def _keys(chosen: argparse.Namespace) -> None:

@@ -18,5 +18,6 @@ INTERVENTION = Intervention(
     beliefs={DETRACTOR: Belief(-0.12, 0.06), NO_RETURN: Belief(-0.05, 0.04)},
     puts_right={"interpreter_missed": 0},
     source="assumed; language access is a legal duty (Title VI), no measure of its effect here",
+    needs_language=False,  # the interpreter is part of the step
     is_entitlement=True,
 )

@@ -139,6 +139,13 @@ def features_at(snapshot: Snapshot, points: pa.Table, names: tuple[str, ...]) ->
     return np.column_stack([pc.fill_null(table[name], np.nan).to_numpy().astype(float) for name in names])
 
 
+def kinds_at(snapshot: Snapshot, points: pa.Table) -> np.ndarray:
+    """Each point's kind of care, shape (points,); empty where none is on record."""
+    care = next(f for f in families()["visit"] if f.name == "care_type")
+    kind = FeatureQuery({care.name: care.expression}).run(snapshot, points)[care.name]
+    return pc.fill_null(pc.cast(kind, pa.string()), "").to_numpy(zero_copy_only=False).astype(str)
+
+
 def _counted(pilot: Pilot, snapshot: Snapshot) -> dict[str, Counted]:
     """By arm: patients with the trigger in as long a time before now as the pilot will run, and what became of all."""
     points = cohort(snapshot, VISITS)

@@ -7,7 +7,6 @@ published as they would have been without it.
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +19,8 @@ import pyarrow.parquet as pq
 from wellkept.bundles import Bundle, load_bundle
 from wellkept.catalogue import query_of
 from wellkept.contracts import POINTS, REASONS, SCORES
-from wellkept.errors import Breach, BundleRefused, InputHeld, InputRefused, NotEnoughData
-from wellkept.files import digest_of, remove_unfinished, sole_writer, sync, write_text
+from wellkept.errors import Breach, BundleRefused, InputHeld, NotEnoughData
+from wellkept.files import digest_of, write_text
 from wellkept.grouping import sites_at
 from wellkept.history import engine
 from wellkept.jobs.monitoring import census_of, units
@@ -31,7 +30,7 @@ from wellkept.monitoring.census import Census
 from wellkept.monitoring.findings import blocked_sites
 from wellkept.pointers import champions
 from wellkept.progress import Narrator
-from wellkept.published import LATEST, MANIFEST, name_of
+from wellkept.published import MANIFEST, name_of, publishing
 from wellkept.scoring import hold_if_odd, score
 from wellkept.settings import Settings
 from wellkept.snapshots import together
@@ -89,23 +88,12 @@ def score_population(
     """
     limits = _limits(settings or Settings())
     name = name_of(as_of)
-    with sole_writer(out):
-        if (out / name).exists() and not again:
-            raise InputRefused("already_published", f"{out / name} is there; --again REASON scores it once more")
-        remove_unfinished(out)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".unfinished-") as scratch:
-            waiting = Path(scratch) / name
-            waiting.mkdir()
-            written = _write_scores(snapshot, bundles, as_of, waiting, narrate, accept, limits)
-            rows = _left(written, waiting, narrate, accept)
-            held = {target: told.held for target, told in written.items() if told.held}
-            sites = {"held": held, "accepted": SITE_UNITS in accept}
-            _write_run_manifest(waiting, snapshot, bundles, as_of, rows, again, sites)
-            if (out / name).exists():
-                (out / name).rename(Path(scratch) / "replaced")
-            waiting.rename(out / name)
-            sync(out)
-        write_text(out / LATEST, f"{name}\n")
+    with publishing(out, name, again=again) as waiting:
+        written = _write_scores(snapshot, bundles, as_of, waiting, narrate, accept, limits)
+        rows = _left(written, waiting, narrate, accept)
+        held = {target: told.held for target, told in written.items() if told.held}
+        sites = {"held": held, "accepted": SITE_UNITS in accept}
+        _write_run_manifest(waiting, snapshot, bundles, as_of, rows, again, sites)
     return ScoringRun(out / name, rows, held)
 
 

@@ -109,7 +109,7 @@ def reading(
         arm, outcome, RANDOMISED, "", int(compared.treated.sum()), int((~compared.treated).sum()),
         _rows_of(log, arm) - len(compared.treated), len(known.outcome), estimating.effective_size(known), level,
     )  # fmt: skip
-    if refused := _refused(compared, known):
+    if refused := refusal(compared):
         graded = RANDOMISED if refused == TOO_FEW else OBSERVATIONAL
         return replace(told, refused=refused, grade=graded)
     without, with_it = estimating.rates(known)
@@ -128,12 +128,13 @@ def _banded(
     return {name: bands(given[mine], label[mine], of[mine], pilot.strata[name]) for name, of in strata.items()}
 
 
-def _refused(compared: Compared, known: Compared) -> str:
-    """Why no effect may be told; empty where one may."""
+def refusal(compared: Compared) -> str:
+    """Why no effect may be told: as `Reading.refused` has it, empty where one may."""
     if not (compared.treated.any() and (~compared.treated).any()):
         return NOT_RANDOMISED
     if estimating.split_p_value(compared.treated, compared.propensity) < MISMATCH:
         return SPLIT
+    known = compared.known
     enough = estimating.effective_size(known) >= FEWEST and _expected_events(known) >= FEWEST_EVENTS
     return "" if enough else TOO_FEW
 
