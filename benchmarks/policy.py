@@ -13,7 +13,8 @@ is a detractor of those who answer. Where the visits are fewer than the touchpoi
 chance decides anew. Beside it (opponents.py): chance, the risk list with recovery calls, with the step of the top SHAP
 reason or of the best one change (healthcareai's pip), the trigger by risk, flexible models of the same trials, and the
 ceiling where, as in ours, a step is for whoever has its trigger; the oracle knows every patient's true effects.
-`harmed` is the share of those who got something whom it truly makes worse. Exits with 1 when a bar is missed anywhere.
+`harmed` is the share of those who got something whom it truly makes worse. Where no step does anything, minutes must go
+away from them as evidence comes. Exits with 1 when a bar is missed anywhere.
 Seeds 201 to 204 (40,000 patients) were looked at while the way was chosen.
 """
 
@@ -27,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from batches import MINUTES_EACH, Batch, allotted, batch_of, from_the_top, kept, owed_first, system
+from batches import FIRST, MINUTES_EACH, Batch, allotted, batch_of, from_the_top, kept, owed_first, system
 from measuring import described, machine, say, show
 from opponents import by_top_reason, doubly_robust, estimated, patient_impact, two_models
 from trials import Trial
@@ -37,8 +38,9 @@ from wellkept.programs import NOBODY
 
 TRIALS = (10_000, 30_000)  # touchpoints that chance decided
 OURS, TOP, BEST = "ours, no experiment", "risk list, top SHAP reason's step", "ceiling: best estimate of true effects"
-BARS = {OURS: (0.88, 1.25), f"ours, {TRIALS[-1]:,} by chance": (0.95, 1.35)}  # of the ceiling; over TOP
-HARMED = 0.02
+AFTER_TRIALS = [f"ours, {n:,} by chance" for n in TRIALS]
+BARS = {OURS: (0.88, 1.25), AFTER_TRIALS[-1]: (0.95, 1.35)}  # of the ceiling; over TOP
+HARMED, DEAD = 0.02, "dead-interventions"
 ROUNDING = 1e-6  # of a probability that the simulator keeps in float32
 
 
@@ -61,9 +63,9 @@ def main() -> None:
             say(f"{world} {seed} done")
     lines = [described(machine("wellkept", "xgboost")), f"SYNTHETIC, {chosen.patients} patients a system"]
     for world in chosen.worlds:
-        lines += ["", world, *_lines([told["policies"] for told in facts if told["world"] == world])]
+        lines += ["", world, *_lines(world, [told["policies"] for told in facts if told["world"] == world])]
     show(facts, lines, as_json=chosen.json)
-    sys.exit(0 if all(_holds(told["policies"]) for told in facts) else 1)
+    sys.exit(0 if all(_holds(told["world"], told["policies"]) for told in facts) else 1)
 
 
 def once(world: str, seed: int, chosen: argparse.Namespace) -> dict:
@@ -72,21 +74,26 @@ def once(world: str, seed: int, chosen: argparse.Namespace) -> dict:
     return kept(made_of, chosen.kept, lambda: {"policies": of_system(world, seed, chosen)})
 
 
-def _holds(policies: Mapping[str, Mapping[str, float]]) -> bool:
+def _holds(world: str, policies: Mapping[str, Mapping[str, float]]) -> bool:
+    if world == DEAD:
+        return all(policies[name]["minutes"] < policies[OURS]["minutes"] for name in AFTER_TRIALS)
     return all(
         policies[name]["of_ceiling"] >= share and policies[name]["over_top"] >= over
         and policies[name]["harmed"] <= HARMED for name, (share, over) in BARS.items()
     )  # fmt: skip
 
 
-def _lines(systems: list[Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """A policy a line: median and worst."""
+def _lines(world: str, systems: list[Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """A policy a line: median and worst; where no step does anything, what is spent on them beside what is owed."""
     lines = []
     for name in systems[0]:
-        each = {key: sorted(system[name][key] for system in systems) for key in ("of_ceiling", "over_top", "harmed")}
-        share, over, harmed = (values[len(values) // 2] for values in each.values())
-        lines.append(f"  {name:38} {share:6.3f} of the ceiling (worst {each['of_ceiling'][0]:.3f}), {over:5.2f} x top "
-                     f"SHAP (worst {each['over_top'][0]:.2f}), harmed {harmed:.1%} (worst {each['harmed'][-1]:.1%})")
+        each = {key: sorted(system[name][key] for system in systems)
+                for key in ("of_ceiling", "over_top", "harmed", "minutes")}  # fmt: skip
+        share, over, harmed, minutes = (values[len(values) // 2] for values in each.values())
+        told = (f"{share:6.3f} of the ceiling (worst {each['of_ceiling'][0]:.3f}), {over:5.2f} x top SHAP (worst "
+                f"{each['over_top'][0]:.2f}), harmed {harmed:.1%} (worst {each['harmed'][-1]:.1%})")  # fmt: skip
+        spent = f"{minutes:6.0f} minutes beside what is owed (most {each['minutes'][-1]:.0f})"
+        lines.append(f"  {name:38} {spent if world == DEAD else told}")
     return lines
 
 
@@ -141,8 +148,9 @@ def worth(value: np.ndarray, gain: np.ndarray, catalogue: list[Intervention], *,
     choice = from_the_top(value, minutes, budget) if by_list else allotted(value, catalogue, MINUTES_EACH)
     given = np.flatnonzero(choice != NOBODY)
     each = gain[given, choice[given]]
+    beside = given[value[given, choice[given]] < FIRST]
     return {"prevented": float(each.sum()), "harmed": float((each < -ROUNDING).mean()) if len(each) else 0.0,
-            "given": len(given)}  # fmt: skip
+            "given": len(given), "minutes": float(minutes[choice[beside]].sum())}  # fmt: skip
 
 
 if __name__ == "__main__":
