@@ -72,13 +72,13 @@ def _lines(runs: dict[str, dict[int, dict]], chosen: argparse.Namespace) -> tupl
     bars = []
     for drift, what in (
         ("unit-error", "found the same night, and its site only"),
-        ("vendor-change", "no refit, no recalibration, no block in a year of nights"),
-        ("none", "undisturbed: no refit, no recalibration, no block in a year of nights"),
+        ("vendor-change", "in a year of nights no refit, no block, no recalibration of a level that is in its band"),
+        ("none", "undisturbed: likewise"),
     ):
         if each := runs.get(drift):
             missed = [seed for seed, told in each.items() if not told["holds"]]
             lines.append(f"G11 {drift}: {what}: {len(each) - len(missed)} of {len(each)}"
-                         + (f"; missed in {missed}" if missed else ""))  # fmt: skip
+                         + (f"; missed in {missed}" if missed else "") + _recalibrated(each))  # fmt: skip
             bars.append(not missed or drift == "none")
     if each := runs.get("survey-mode"):
         lines += _found(each)
@@ -87,6 +87,12 @@ def _lines(runs: dict[str, dict[int, dict]], chosen: argparse.Namespace) -> tupl
         lines.append(_false_alarms(each))
         bars.append(_per_two_years(each) <= 1)
     return lines, all(bars)
+
+
+def _recalibrated(each: dict[int, dict]) -> str:
+    """In which systems a level was to be recalibrated, rightly or not; the others needed nothing."""
+    asked = [seed for seed, told in each.items() if "recalibrate" in told.get("recommended", ())]
+    return f"; a level was to be recalibrated in {asked}" if asked else ""
 
 
 def _found(each: dict[int, dict]) -> list[str]:

@@ -27,7 +27,7 @@ from wellkept.jobs.monitoring import monitor
 from wellkept.journeys import Snapshot
 from wellkept.labelling import sql_any_code
 from wellkept.monitoring.answers import RATIO, labels_told
-from wellkept.monitoring.findings import NOTHING, Finding, Monitored, blocked_sites
+from wellkept.monitoring.findings import NOTHING, RECALIBRATE, Finding, Monitored, blocked_sites
 from wellkept.settings import Settings
 from wellkept.simulator.access_tables import UNIT_ERROR_SITE
 from wellkept.simulator.drifting import FROM_DAY
@@ -96,12 +96,12 @@ def unit_error(seen: Watched) -> dict[str, Any]:
 def undisturbed(seen: Watched) -> dict[str, Any]:
     """Nothing, or nothing that matters, has changed: what is recommended, and what sounded in labels and invitations?
 
-    A model that was trained on few answers can be off by more than the band without any change: its alarm is right. One
-    is false where O/E over all the time lies in the band.
+    A model that was trained on few answers can be off by more than the band without any change: then its alarm, and to
+    call for a recalibration, is right. Either is false where O/E over all the time lies in the band.
     """
     moments = [FIRST_NIGHT + timedelta(days=days) for days in NIGHTS]
     told = [seen.at(moment) for moment in moments if moment <= seen.snapshot.observed_until]
-    wrong = [m.says for m in told if m.recommendation != NOTHING]
+    wrong = [m.says for m in told if m.recommendation != NOTHING and not _is_off(m)]
     last = seen.at(seen.snapshot.observed_until)
     sounded = [f for f in last.findings if f.layer == 4 and f.on]
     falsely = [f.says for f in sounded if f.what == "asking" or RATIO[0] <= (f.value or 0) <= RATIO[1]]
@@ -110,6 +110,15 @@ def undisturbed(seen: Watched) -> dict[str, Any]:
             "years": (seen.snapshot.observed_until - CHANGE).days / 365.25,
             "inputs": max((f.value or 0 for m in told for f in m.findings if f.what == "inputs"), default=0),
             "holds": not wrong}  # fmt: skip
+
+
+def _is_off(told: Monitored) -> bool:
+    """Is a recalibration called for because, and while, O/E over all the time is outside the band?"""
+    calls = [f for f in told.findings if f.calls_for]
+    return bool(calls) and all(
+        f.calls_for == RECALIBRATE and f.what == "observed_expected" and not RATIO[0] <= (f.value or 0) <= RATIO[1]
+        for f in calls
+    )
 
 
 def another_mode(seen: Watched) -> dict[str, Any]:

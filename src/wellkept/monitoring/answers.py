@@ -25,8 +25,8 @@ ODDS_OF_ASKING = (2 / 3, 1.5)  # a way of asking whose odds moved by less is no 
 STEPS_OF_ASKING = (1.5, 3.0)
 FEWEST, FEWEST_EVENTS = 200, 50  # labels, and events among them, to state O/E and slope
 ERRORS = 4.0  # standard errors beyond which a slope is out: every night looks at it
-YEARS = 2
-FAMILIES = 2  # labels and invitations: fewer than one false alarm in two years from both together
+YEARS = 20  # the goal is two: an alarm calls for a recalibration, and a step in the evidence is soon ten times as much
+FAMILIES = 2  # labels and invitations: fewer than one false alarm in so many years from both together
 RAREST = 0.005  # of a way of asking: what training never met counts as so rare
 
 

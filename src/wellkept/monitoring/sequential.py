@@ -6,7 +6,7 @@ A Shiryaev-Roberts e-detector (Shin, Ramdas and Rinaldo 2023, arXiv:2203.03532):
 
 averaged over alternatives. As long as the odds lie inside the band, E[L_n | past] <= 1, so that E[M_n] <= n, and the
 chance that M reaches A within n outcomes is at most n / A, whatever the probabilities and however often one looks. With
-A = sequences x outcomes of two years, fewer than one false alarm is expected in two years from all sequences together.
+A = sequences x outcomes of some years, fewer than one false alarm is expected in so many from all sequences together.
 """
 
 from __future__ import annotations
