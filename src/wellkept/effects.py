@@ -32,8 +32,6 @@ class Effects:
     ----------
     change, spread
         Target -> shape (patients, interventions), probability; a change below 0 is help.
-    doubt
-        Shape (patients, interventions): standard deviation of the changes' sum.
     offered
         Shape (patients, interventions): trigger there, nothing against it, and surely enough a help.
     grades
@@ -42,7 +40,6 @@ class Effects:
 
     change: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
-    doubt: np.ndarray
     offered: np.ndarray
     grades: tuple[str, ...]
 
@@ -83,7 +80,7 @@ def effects_of(
     helps = ndtr(np.divide(-sum(change.values()), doubt, out=np.zeros(triggered.shape), where=doubt > 0)) >= sure
     offered = triggered & (helps | np.array([i.is_entitlement for i in catalogue]))
     grades = tuple(_grade(i, k, gone_well, evidence) for k, i in enumerate(catalogue))
-    return Effects(change, spread, doubt, offered, grades)
+    return Effects(change, spread, offered, grades)
 
 
 def _assumed(
