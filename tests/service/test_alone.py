@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_every_feature_of_the_catalogue_has_the_bits_of_the_query_at_every_kind_
         told = told_by_query(served, journeys)
         assert told
         assert told_alone(served.alone, journeys) == told
+
+
+def test_a_journey_of_no_event_takes_the_query_where_there_is_no_other_way() -> None:
+    """So the event loop does not answer it: `seconds` of a journey are without end then."""
+    served = serve(bundle(features=FEATURES, each="VISIT//COMPLETED"))
+    by_query = replace(served, alone=None, each=math.inf)
+    assert by_query.seconds(0) == by_query.seconds(1) == math.inf
+    assert by_query.seconds(None) == served.seconds(None) == served.quick.seconds < served.seconds(0)
 
 
 def test_the_journeys_that_are_drawn_say_something_of_every_feature() -> None:

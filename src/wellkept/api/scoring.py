@@ -78,7 +78,7 @@ def _seconds(models: Sequence[Served], patients: Sequence[Patient]) -> float:
     """What it takes to answer them one by one; without end where a stored journey is read or a table pays."""
     if len(patients) > FEW or any(p.features is None and (p.events is None or p.journey == "new") for p in patients):
         return math.inf
-    return sum(model.seconds(len(p.events or ())) for p in patients for model in models)
+    return sum(model.seconds(None if p.events is None else len(p.events)) for p in patients for model in models)
 
 
 def _told(service: Service, models: Sequence[Served], asked: ScoreRequest, now: int) -> Told:

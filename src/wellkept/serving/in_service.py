@@ -44,9 +44,9 @@ class Served:
     alone: Alone | None = None
     each: float = math.inf  # seconds of CPU that an event of a journey takes
 
-    def seconds(self, events: int) -> float:
-        """What one patient's answer takes of CPU, by so many events; by none where it has features."""
-        return self.quick.seconds + (events * self.each if events else 0.0)
+    def seconds(self, events: int | None) -> float:
+        """What one patient's answer takes of CPU, by so many events (0 is a journey, too); None is by features."""
+        return self.quick.seconds + (0.0 if events is None else max(events, 1) * self.each)
 
     def at(self, moment: int, events: list[list]) -> tuple[pa.Table, pa.Table]:
         """Points (who is to be scored at this moment, of those whose events these are) and their features."""
