@@ -190,6 +190,8 @@ def test_the_evidence_is_the_same_when_it_is_learned_again_and_names_nobody(
         (lambda facts: facts["steps"].pop("recovery_call"), "damaged_evidence"),
         (lambda facts: facts["mean"].pop(), "damaged_evidence"),
         (lambda facts: facts.update(format=2), "damaged_evidence"),
+        (lambda facts: facts.update(steps=list(facts["steps"])), "damaged_evidence"),
+        (lambda facts: facts["covariance"][0][0].__setitem__(0, -1.0), "damaged_evidence"),
     ],
 )
 def test_evidence_of_another_catalogue_or_damaged_is_refused(change: Any, code: str, tmp_path: Path) -> None:
@@ -202,6 +204,38 @@ def test_evidence_of_another_catalogue_or_damaged_is_refused(change: Any, code: 
     with pytest.raises(InputRefused) as refused:
         jobs.load_evidence(tmp_path / "e.json")
     assert refused.value.code == code
+
+
+def test_what_is_no_evidence_at_all_is_refused(tmp_path: Path) -> None:
+    for text in ("[" * 100_000, "{}", "[]", "NaN"):
+        (tmp_path / "e.json").write_text(text)
+        with pytest.raises(InputRefused, match="not as it was written"):
+            jobs.load_evidence(tmp_path / "e.json")
+
+
+def test_a_pilot_that_is_named_twice_is_refused(
+    in_service: Path, log: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would count twice, and everything look surer than it is."""
+    monkeypatch.chdir(in_service)
+    at = ["--log", str(log), "--journeys", "journeys", "--out", "twice.json"]
+    assert main(["pilot", "learn", "pilot.toml", "pilot.toml", *at]) == 5
+    assert "calls-2023" in capsys.readouterr().err
+    assert not Path("twice.json").exists()
+
+
+def test_where_no_pilot_taught_anything_the_reasons_are_told_and_no_file_is_written(
+    in_service: Path, log: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(in_service)
+    Path("going-on.toml").write_text(TOML.replace("2024-06-01", "2030-06-01"))
+    at = ["--log", str(log), "--journeys", "journeys", "--out", "nothing.json", "--json"]
+    capsys.readouterr()
+    assert main(["pilot", "learn", "going-on.toml", *at]) == 7
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["code"] == "nothing_learned"
+    assert "Service-recovery call, by no_return: taught nothing: the pilot is not over" in facts["message"]
+    assert not Path("nothing.json").exists()
 
 
 def test_no_evidence_where_it_is_said_to_be_is_refused(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def _read(chosen: argparse.Namespace) -> None:
 
 def _learn(chosen: argparse.Namespace) -> None:
     from wellkept import jobs
+    from wellkept.errors import NotEnoughData
     from wellkept.listing_pilots import lesson_lines
     from wellkept.offering import interventions
     from wellkept.pilots.plans import load_pilot
@@ -71,10 +72,13 @@ def _learn(chosen: argparse.Namespace) -> None:
     pilots = [load_pilot(path, interventions()) for path in chosen.pilots]
     bundles = jobs.bundles_in_service(load_settings())
     found = jobs.learn([(pilot, jobs.open_log(chosen.log, pilot)) for pilot in pilots], _snapshot(chosen), bundles)
+    lessons, lines = [asdict(one) for one in found.lessons], lesson_lines(found.lessons)
+    if found.is_empty:
+        message = f"no pilot taught anything, so {chosen.out} is not written:"
+        raise NotEnoughData("nothing_learned", "\n  ".join([message, *lines]))
     jobs.write_evidence(found, chosen.out)
-    lessons, told = [asdict(one) for one in found.lessons], f"for `recommend --evidence`: {chosen.out}"
     facts = {"file": str(chosen.out), "until": found.until.isoformat(), "lessons": lessons}
-    show(facts, "\n".join([*lesson_lines(found.lessons), told]), as_json=chosen.json)
+    show(facts, "\n".join([*lines, f"for `recommend --evidence`: {chosen.out}"]), as_json=chosen.json)
 
 
 def _pilot(chosen: argparse.Namespace) -> Any:

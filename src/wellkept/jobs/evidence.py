@@ -15,7 +15,7 @@ from wellkept.bundle_files import from_json, to_json
 from wellkept.bundles import Bundle
 from wellkept.contracts import POINTS
 from wellkept.effects import effects_of
-from wellkept.errors import InputRefused
+from wellkept.errors import InputRefused, SpecRefused
 from wellkept.evidence import NO_MODEL, NOT_OVER, Evidence, Lesson, basis, effect_of_each, learned
 from wellkept.files import written
 from wellkept.jobs.piloting import kinds_at, outcomes_at, read_pilot
@@ -36,9 +36,23 @@ class Learned:
     lessons: tuple[Lesson, ...]
     until: datetime
 
+    @property
+    def is_empty(self) -> bool:
+        """Did no pilot teach anything?"""
+        return not any(lesson.rows for lesson in self.lessons)
+
 
 def learn(pilots: Sequence[tuple[Pilot, pa.Table]], snapshot: Snapshot, bundles: Sequence[Bundle]) -> Learned:
-    """All pilots at once, each with its log: an outcome that is named like a model's target teaches that risk."""
+    """All pilots at once, each with its log: an outcome that is named like a model's target teaches that risk.
+
+    Raises
+    ------
+    SpecRefused
+        `twice`: two of the pilots have one name, so one log would count twice.
+    """
+    names = [pilot.name for pilot, _ in pilots]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SpecRefused("twice", f"{', '.join(twice)} is named more than once: each pilot's log counts once")
     catalogue = list(interventions().values())
     targets = tuple(sorted(b.target for b in bundles))
     kinds = tuple(sorted({kind for _, log in pilots for kind in kinds_at(snapshot, _points(log))} - {""}))
@@ -123,7 +137,7 @@ def load_evidence(path: Path) -> Evidence:
         evidence = _evidence(facts)
     except OSError as error:
         raise InputRefused("no_evidence", f"{path} cannot be read ({error.strerror}): {again}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputRefused("damaged_evidence", f"{path} is not as it was written: {again}") from error
     now = {name: _assumptions(i) for name, i in interventions().items()}
     if facts["steps"] != now:
@@ -138,8 +152,10 @@ def _evidence(facts: Mapping) -> Evidence:
     steps, targets, kinds = (tuple(facts[name]) for name in ("order", "targets", "kinds"))
     width = 2 + len(kinds)
     shapes = (len(steps), len(targets), width), (len(steps), len(targets) * width, len(targets) * width)
-    if facts["format"] != FORMAT or (mean.shape, covariance.shape) != shapes or set(steps) != set(facts["steps"]):
+    if facts["format"] != FORMAT or (mean.shape, covariance.shape) != shapes or set(steps) != facts["steps"].keys():
         raise ValueError("numbers do not fit the names")
+    if not (np.linalg.eigvalsh(covariance) > 0).all():
+        raise ValueError("no covariance: the doubt of something would be negative")
     rows = {(step, target): int(count) for step, target, count in facts["rows"]}
     return Evidence(steps, targets, kinds, mean, covariance, rows)
 
