@@ -9,8 +9,8 @@ same catalogue assumed them. SHAP values play no part: what a risk is associated
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtr
@@ -36,12 +36,15 @@ class Effects:
         Shape (patients, interventions): trigger there, nothing against it, and surely enough a help.
     grades
         By intervention, the best evidence that its effects go by.
+    measured
+        Target -> places of the interventions whose change of that risk was tried: the others' was only drawn after.
     """
 
     change: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
     offered: np.ndarray
     grades: tuple[str, ...]
+    measured: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def value(self) -> np.ndarray:
@@ -80,7 +83,7 @@ def effects_of(
     helps = ndtr(np.divide(-sum(change.values()), doubt, out=np.zeros(triggered.shape), where=doubt > 0)) >= sure
     offered = triggered & (helps | np.array([i.is_entitlement for i in catalogue]))
     grades = tuple(_grade(i, k, gone_well, evidence) for k, i in enumerate(catalogue))
-    return Effects(change, spread, offered, grades)
+    return Effects(change, spread, offered, grades, _measured(catalogue, risk, evidence))
 
 
 def _assumed(
@@ -106,11 +109,20 @@ def _corrected(
         there = triggered[:, k : k + 1]
         bases = [there * basis(risk.get(t, nothing), change[t][:, k] if t in change else nothing, kinds, evidence.kinds)
                  for t in evidence.targets]  # fmt: skip
-        mean, deviation, doubt[:, k] = evidence.change(step.name, bases)
+        mean, deviation, together = evidence.change(step.name, bases)
+        others = sum(spread[target][:, k] ** 2 for target in change if target not in evidence.targets)
+        doubt[:, k] = np.sqrt(together**2 + others)
         for t, target in enumerate(evidence.targets):
             if target in change:
                 change[target][:, k], spread[target][:, k] = mean[t], deviation[t]
     return doubt
+
+
+def _measured(
+    catalogue: Sequence[Intervention], targets: Iterable[str], evidence: Evidence | None
+) -> dict[str, frozenset[int]]:
+    rows = evidence.rows if evidence else {}
+    return {t: frozenset(k for k, i in enumerate(catalogue) if rows.get((i.name, t))) for t in targets}
 
 
 def _grade(intervention: Intervention, k: int, gone_well: Mapping[str, np.ndarray], evidence: Evidence | None) -> str:

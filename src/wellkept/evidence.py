@@ -2,11 +2,13 @@
 
 Where chance decided who got a step, (outcome - risk) (given - propensity) / (propensity (1 - propensity)) has the
 effect on each patient as its expectation, whatever the risk is worth (Robins, Rotnitzky, Zhao 1994; METHOD.md, section
-9.5). It is regressed on a few numbers of the patient: the room to move, that room in each kind of care, and what was
-assumed before. So trials tell whether a step does anything, whether the assumed differences between patients are true,
-and where. All steps and targets are learned at once, since they are assumed by the same people and act on the same
-patients: what helps against one outcome is likely to help against the other, and a catalogue whose tried steps do
-nothing is not believed of the untried ones either. With few rows the answer stays what was assumed.
+9.5), as long as it does not go by this very outcome: a model that was trained on it makes effects look smaller, by as
+much as it fits its own training rows better than others. It is regressed on a few numbers of the patient: the room to
+move, that room in each kind of care, and what was assumed before. So trials tell whether a step does anything, whether
+the assumed differences between patients are true, and where. All steps and targets are learned at once, since they are
+assumed by the same people and act on the same patients: what helps against one outcome is likely to help against the
+other, and a catalogue whose tried steps do nothing is believed less of the untried ones too. With few rows the answer
+stays what was assumed.
 """
 
 from __future__ import annotations

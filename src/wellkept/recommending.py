@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from wellkept.allocating import Allocation, Resource, allocate
 from wellkept.contracts import RECOMMENDATIONS
 from wellkept.durations import microseconds
-from wellkept.effects import RANDOMISED, Effects, Z
+from wellkept.effects import Effects, Z
 from wellkept.history import Expression, past
 from wellkept.offering import Intervention
 from wellkept.pilots.holdouts import draw
@@ -152,11 +152,11 @@ def _others(
 
 
 def _expected(effects: Effects, rows: np.ndarray, chosen: np.ndarray) -> list[str | None]:
-    """In words, of steps that were randomised; of others none, since a belief is no number for a coordinator."""
+    """In words, of each outcome by which the step was randomised: a belief is no number for a coordinator."""
     return [
         "; ".join(f"{target}: {_of_100(float(change[row, arm]), float(effects.spread[target][row, arm]))}"
-                  for target, change in effects.change.items() if effects.spread[target][row, arm] > 0)
-        if effects.grades[arm] == RANDOMISED else None
+                  for target, change in effects.change.items()
+                  if arm in effects.measured.get(target, ()) and effects.spread[target][row, arm] > 0) or None
         for row, arm in zip(rows, chosen, strict=True)
     ]  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from wellkept.effects import effects_of
 from wellkept.evidence import ADDED, FACTOR, Evidence, basis, effect_of_each, learned, room
-from wellkept.offering import DETRACTOR, NO_RETURN, interventions
+from wellkept.offering import DETRACTOR, NO_RETURN, Belief, interventions
 
 CALL = interventions()["recovery_call"]
 
@@ -123,3 +125,20 @@ def test_an_intervention_that_a_trial_found_to_do_nothing_is_not_offered_any_mor
     assert effects_of([CALL], risk, there).offered.all()
     assert not effects.offered.any()
     assert effects.grades == ("randomised",)
+
+
+def test_a_risk_that_evidence_says_nothing_of_is_doubted_as_before() -> None:
+    risk, there = {DETRACTOR: np.full(1, 0.3), NO_RETURN: np.full(1, 0.3)}, np.ones((1, 1), bool)
+    of_one = learned([CALL.name], [DETRACTOR], (), {})
+    doubtful = replace(CALL, beliefs={DETRACTOR: CALL.beliefs[DETRACTOR], NO_RETURN: Belief(-0.001, 5.0)})
+    assert effects_of([CALL], {DETRACTOR: risk[DETRACTOR]}, there, evidence=of_one).offered.all()
+    assert not effects_of([doubtful], risk, there, evidence=of_one).offered.any()
+
+
+def test_only_of_outcomes_that_were_tried_an_effect_is_measured() -> None:
+    by, effect = np.full((300, 2), [1.75, -0.1]), np.full(300, -0.1)
+    told = learned([CALL.name], [DETRACTOR, NO_RETURN], (), {(CALL.name, NO_RETURN): (by, effect + by[:, 1] / 9)})
+    risk, there = {DETRACTOR: np.full(1, 0.3), NO_RETURN: np.full(1, 0.3)}, np.ones((1, 1), bool)
+    found = effects_of([CALL], risk, there, evidence=told)
+    assert found.measured == {DETRACTOR: frozenset(), NO_RETURN: frozenset({0})}
+    assert effects_of([CALL], risk, there).measured == {DETRACTOR: frozenset(), NO_RETURN: frozenset()}

@@ -27,7 +27,7 @@ LONGEST_ROLE = 64
 class Step(BaseModel):
     """What to do for one patient, and why: a fact in the record. Its fields are columns of the published table.
 
-    What a step is believed to change is no field: no number of an effect is shown that chance did not decide.
+    What a step is believed to change is not told: `expected` holds only effects that chance decided.
     """
 
     rank: int = Field(ge=1, description="1 is what is owed or worth most")
@@ -40,7 +40,7 @@ class Step(BaseModel):
     due_at: str = Field(description="by when it should be done", json_schema_extra={"format": "date-time"})
     grade: Literal["assumed", "what-if", "observational", "randomised"] = Field(description="on what evidence")
     channel: str | None = Field(description="call, text, or task: nobody is contacted; null where not recorded")
-    expected: str | None = Field(description="change of each outcome with its interval; null where not randomised")
+    expected: str | None = Field(description="change of each tried outcome with its interval; null where none was")
     team: str | None = Field(description="who does it today; null without a staff file, for machines, or if nobody can")
     by_interpreter: bool | None = Field(description="with an interpreter on the line; null without a staff file")
     others: list[str] = Field(description="up to two other steps that make sense, the better first")
