@@ -19,7 +19,7 @@ from wellkept.evidence import Evidence, basis, room
 from wellkept.offering import Intervention
 
 SURE = 0.8  # probability that it helps at all, below which it is not offered
-SURE_AFTER_TRIALS = 0.9  # who has tried asks for more: of many steps one looks good by luck
+SURE_AFTER_TRIALS = 0.9  # of a step that was tried: of many that were, one looks good by luck
 Z = 1.96  # 95 %
 RANDOMISED = "randomised"
 
@@ -77,9 +77,10 @@ def effects_of(
     for target, p in risk.items():
         said = gone_well.get(target, np.full(triggered.shape, np.nan))
         change[target], spread[target] = _assumed(catalogue, target, p, triggered, said)
-    doubt, sure = np.sqrt(sum(s**2 for s in spread.values())), SURE
+    doubt, sure = np.sqrt(sum(s**2 for s in spread.values())), np.full(len(catalogue), SURE)
     if evidence:
-        doubt, sure = _corrected(catalogue, risk, triggered, change, spread, evidence, kind), SURE_AFTER_TRIALS
+        doubt = _corrected(catalogue, risk, triggered, change, spread, evidence, kind)
+        sure[[evidence.is_tried(i.name) for i in catalogue]] = SURE_AFTER_TRIALS
     helps = ndtr(np.divide(-sum(change.values()), doubt, out=np.zeros(triggered.shape), where=doubt > 0)) >= sure
     offered = triggered & (helps | np.array([i.is_entitlement for i in catalogue]))
     grades = tuple(_grade(i, k, gone_well, evidence) for k, i in enumerate(catalogue))

@@ -127,6 +127,17 @@ def test_an_intervention_that_a_trial_found_to_do_nothing_is_not_offered_any_mor
     assert effects.grades == ("randomised",)
 
 
+def test_a_step_that_nobody_tried_is_not_dropped_because_another_was() -> None:
+    """Four to one is enough of it, as without trials: nobody looked for the luckiest."""
+    another = interventions()["transport"]
+    # a few rows of the call in which it did as was assumed: they say nothing against the other
+    by, effect = np.full((300, 3), [1.75, -0.1, 1.75]), np.random.default_rng(4).normal(-0.1, 1, 300)
+    told = learned([CALL.name, another.name], [NO_RETURN], ("chronic",), {(CALL.name, NO_RETURN): (by, effect)})
+    risk, there, kind = {NO_RETURN: np.full(3, 0.3)}, np.ones((3, 2), bool), np.full(3, "chronic")
+    for evidence in (None, told):
+        assert effects_of([CALL, another], risk, there, evidence=evidence, kind=kind).offered[:, 1].all()
+
+
 def test_a_risk_that_evidence_says_nothing_of_is_doubted_as_before() -> None:
     risk, there = {DETRACTOR: np.full(1, 0.3), NO_RETURN: np.full(1, 0.3)}, np.ones((1, 1), bool)
     of_one = learned([CALL.name], [DETRACTOR], (), {})
