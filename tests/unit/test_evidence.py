@@ -123,3 +123,18 @@ def test_an_intervention_that_a_trial_found_to_do_nothing_is_not_offered_any_mor
     assert effects_of([CALL], risk, there).offered.all()
     assert not effects.offered.any()
     assert effects.grades == ("randomised",)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 5])
+def test_a_trial_of_hardly_any_rows_hardly_changes_anything(rows: int) -> None:
+    """A handful of rows can happen to agree: their own noise would say that they are sure."""
+    risk, assumed, effect = trial(5_000, 8, factor=1, added=0)
+    by = basis(risk, assumed, np.full(5_000, ""), ())
+    without = learned([CALL.name, "another"], [DETRACTOR], (), {(CALL.name, DETRACTOR): (by, effect)})
+    few = (by[:rows], np.full(rows, 0.4))
+    found = learned([CALL.name, "another"], [DETRACTOR], (), {(CALL.name, DETRACTOR): (by, effect),
+                                                              ("another", DETRACTOR): few})  # fmt: skip
+    for step in (CALL.name, "another"):
+        change, spread, _ = found.change(step, [by[:100]])
+        assert np.abs(change - without.change(step, [by[:100]])[0]).max() < 0.02
+        assert (spread > 0).all()
