@@ -157,7 +157,7 @@ def learned(steps: Sequence[str], targets: Sequence[str], kinds: Sequence[str], 
 
 
 def _noise(left_open: np.ndarray) -> float:
-    """Its mean square, where few rows, which may agree by chance, are held to be as noisy as even chances usually are."""
+    """Its mean square; few rows, which may agree by chance, are held to be as noisy as even chances usually are."""
     return float((np.square(left_open).sum() + FEW_ROWS * USUAL_NOISE) / (len(left_open) + FEW_ROWS))
 
 
