@@ -5,8 +5,9 @@
 SYNTHETIC throughout. Each seed is four systems of their own, simulated, ingested, trained on what was known before the
 change, and monitored after it (wellkept.watching). Exits with 1 when a bar of goal G11 is missed.
 
-Where nothing is to be recommended the systems are three times as large: a level that was calibrated on a hundred
-detractors is itself a tenth off, and then to call for a recalibration is right, whatever the vendor did.
+All but the third are of --patients times three: of 12,000 patients a site gets one to five calls a day, and where it was
+one to three on the day of the unit error, no test can tell (37 of 40 such systems were found the same night); and a level
+that was calibrated on a hundred detractors is itself a tenth off, and then to call for a recalibration is right.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from wellkept.watching import watch
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 DAYS = {"unit-error": 917, "survey-mode": 914 + 183, "vendor-change": 914 + 366, "none": 914 + 731}
-SIZE = {"unit-error": 1, "survey-mode": 1, "vendor-change": 3, "none": 3}
+SIZE = {"unit-error": 3, "survey-mode": 1, "vendor-change": 3, "none": 3}
 WITHIN = 1000
 
 

@@ -23,7 +23,6 @@ FACTOR = 2.0
 NIGHTS = 730  # among which chance may block one site once
 WINDOWS = (1.0, 7.0)  # days: last night's delivery, and the last week's, which shows smaller factors
 FEWEST = 50  # rows of a site tonight, to look at its features
-QUARTILES_APART, MEDIAN_NOISE = 1.349, 1.253  # of a normal distribution, in its standard deviations
 FEWEST_DAYS = 4.0  # of silence: a long weekend is none
 
 
@@ -47,7 +46,7 @@ def units_of_arrivals(arrived: pa.Table, reference: Mapping) -> Iterator[Finding
         found: set[str] = set()
         for days in WINDOWS:
             recent = age[of_code] < days
-            for place, own, beside in _odd_sites(site[of_code], ratio, recent, kept, 1 / (NIGHTS * tests)):
+            for place, own, beside in _odd_sites(site[of_code][recent], ratio[recent], kept, 1 / (NIGHTS * tests)):
                 if place not in found:
                     found.add(place)
                     yield _unit(place, name, own, beside, f"in the last {'day' if days == 1 else 'week'}")
@@ -98,32 +97,19 @@ def quiet_sites(visits: Mapping[str, tuple[int, float]], reference: Mapping) -> 
 
 
 def _odd_sites(
-    site: np.ndarray, ratio: np.ndarray, recent: np.ndarray, kept: Mapping, chance: float
+    site: np.ndarray, ratio: np.ndarray, kept: Mapping, chance: float
 ) -> Iterator[tuple[str, float, float]]:
-    """Site, and its recent median over its own and beside the others', where both are beyond the factor and chance."""
-    for name in sorted(set(site[recent].tolist())):
+    """Site, and its median over its own and beside the others', where both are beyond the factor and chance."""
+    for name in sorted(set(site.tolist())):
         if name == UNKNOWN:
             continue
-        mine, others = ratio[recent & (site == name)], ratio[recent & (site != name)]
+        mine, others = ratio[site == name], ratio[site != name]
         own = float(np.median(mine))
-        beside = own - _middle(others)
-        moved = (0.0, _surely_moved(others), _middle(ratio[site != name]))
+        beside = own - (float(np.median(others)) if len(others) else 0.0)
         if min(abs(own), abs(beside)) > np.log(FACTOR) and own * beside > 0 and (
-            max(_by_chance(mine - shift, kept["sites"][name]) for shift in moved) < chance
+            max(_by_chance(mine - shift, kept["sites"][name]) for shift in (0.0, own - beside)) < chance
         ):
             yield name, float(np.exp(own)), float(np.exp(beside))
-
-
-def _middle(ratio: np.ndarray) -> float:
-    return float(np.median(ratio)) if len(ratio) else 0.0
-
-
-def _surely_moved(ratio: np.ndarray) -> float:
-    """How far these moved in the middle, less one standard error of a median: a few numbers of one night say little."""
-    if not len(ratio):
-        return 0.0
-    middle, spread = _middle(ratio), np.subtract(*np.quantile(ratio, [0.75, 0.25])) / QUARTILES_APART
-    return float(np.sign(middle) * max(abs(middle) - MEDIAN_NOISE * spread / np.sqrt(len(ratio)), 0.0))
 
 
 def _by_chance(ratio: np.ndarray, kept: Mapping) -> float:
