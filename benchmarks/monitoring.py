@@ -5,8 +5,10 @@
 SYNTHETIC throughout. Each seed is four systems of their own, simulated, ingested, trained on what was known before the
 change, and monitored after it (wellkept.watching). Exits with 1 when a bar of goal G11 is missed.
 
-Where nothing is to be recommended the systems are three times as large: a level that was calibrated on a hundred
-detractors is itself a tenth off, and then to call for a recalibration is right, whatever the vendor did.
+All systems but those of survey-mode are three times as large as --patients. Of 12,000 patients a site gets few calls a
+day, and where it was one to three on the day of the unit error, no test can tell (of 40 such systems 37 were found the
+same night). And a level that was calibrated on a hundred detractors is itself a tenth off: then to call for a
+recalibration is right.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from wellkept.watching import watch
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 DAYS = {"unit-error": 917, "survey-mode": 914 + 183, "vendor-change": 914 + 366, "none": 914 + 731}
-SIZE = {"unit-error": 1, "survey-mode": 1, "vendor-change": 3, "none": 3}
+SIZE = {"unit-error": 3, "survey-mode": 1, "vendor-change": 3, "none": 3}
 WITHIN = 1000
 
 

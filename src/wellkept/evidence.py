@@ -24,6 +24,7 @@ USUAL_ROOM = 0.12  # mean of risk (1 - risk) that beliefs are stated for
 ADDED, IN_KIND, FACTOR = 0.01, 0.01, 0.7
 TARGETS_ALIKE, STEPS_ALIKE = 0.8, 0.7
 
+FEW_ROWS, USUAL_NOISE = 100, 4 * USUAL_ROOM  # of an effect that even chances tell
 NOT_OVER, NO_MODEL = "not_over", "no_model"
 
 Trials = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # (step, target) -> rows' `basis`, `effect_of_each`
@@ -42,7 +43,7 @@ class Evidence:
     covariance
         Shape (steps, targets x columns, targets x columns).
     rows
-        (step, target) -> patients' touchpoints of trials behind it, where there are any.
+        (step, target) -> patients' touchpoints of trials behind it.
     """
 
     steps: tuple[str, ...]
@@ -135,8 +136,8 @@ def learned(steps: Sequence[str], targets: Sequence[str], kinds: Sequence[str], 
 
     Raises
     ------
-    KeyError
-        A trial is of a step or a target that is not among them.
+    KeyError, ValueError
+        A trial is of a step, or of a target, that is not among them.
     """
     mean, covariance = _assumed(len(steps), len(targets), 2 + len(kinds))
     columns, start = 2 + len(kinds), {name: i for i, name in enumerate(steps)}
@@ -145,7 +146,7 @@ def learned(steps: Sequence[str], targets: Sequence[str], kinds: Sequence[str], 
     for (step, target), (by, effect) in trials.items():
         at = (start[step] * len(targets) + targets.index(target)) * columns
         mine = slice(at, at + columns)
-        noise = np.mean((effect - by @ mean[mine]) ** 2)
+        noise = _noise(effect - by @ mean[mine])
         precision[mine, mine] += by.T @ by / noise
         told[mine] += by.T @ effect / noise
     covariance = np.linalg.inv(precision)
@@ -155,6 +156,11 @@ def learned(steps: Sequence[str], targets: Sequence[str], kinds: Sequence[str], 
         tuple(steps), tuple(targets), tuple(kinds), (covariance @ told).reshape(len(steps), len(targets), columns),
         np.stack(own), {key: len(effect) for key, (_, effect) in trials.items()},
     )  # fmt: skip
+
+
+def _noise(left_open: np.ndarray) -> float:
+    """Its mean square; few rows, which may agree by chance, are held to be as noisy as even chances usually are."""
+    return float((np.square(left_open).sum() + FEW_ROWS * USUAL_NOISE) / (len(left_open) + FEW_ROWS))
 
 
 def _assumed(steps: int, targets: int, columns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -131,7 +131,7 @@ def test_a_step_that_nobody_tried_is_not_dropped_because_another_was() -> None:
     """Four to one is enough of it, as without trials: nobody looked for the luckiest."""
     another = interventions()["transport"]
     # a few rows of the call in which it did as was assumed: they say nothing against the other
-    by, effect = np.full((300, 3), [1.75, -0.1, 1.75]), np.random.default_rng(4).normal(-0.1, 1, 300)
+    by, effect = np.full((300, 3), [1.75, -0.1, 1.75]), -0.1 + np.repeat([1.0, -1.0], 150)
     told = learned([CALL.name, another.name], [NO_RETURN], ("chronic",), {(CALL.name, NO_RETURN): (by, effect)})
     risk, there, kind = {NO_RETURN: np.full(3, 0.3)}, np.ones((3, 2), bool), np.full(3, "chronic")
     for evidence in (None, told):
@@ -153,3 +153,18 @@ def test_only_of_outcomes_that_were_tried_an_effect_is_measured() -> None:
     found = effects_of([CALL], risk, there, evidence=told)
     assert found.measured == {DETRACTOR: frozenset(), NO_RETURN: frozenset({0})}
     assert effects_of([CALL], risk, there).measured == {DETRACTOR: frozenset(), NO_RETURN: frozenset()}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 5])
+def test_a_trial_of_hardly_any_rows_hardly_changes_anything(rows: int) -> None:
+    """A handful of rows can happen to agree: their own noise would say that they are sure."""
+    risk, assumed, effect = trial(5_000, 8, factor=1, added=0)
+    by = basis(risk, assumed, np.full(5_000, ""), ())
+    without = learned([CALL.name, "another"], [DETRACTOR], (), {(CALL.name, DETRACTOR): (by, effect)})
+    few = (by[:rows], np.full(rows, 0.4))
+    found = learned([CALL.name, "another"], [DETRACTOR], (), {(CALL.name, DETRACTOR): (by, effect),
+                                                              ("another", DETRACTOR): few})  # fmt: skip
+    for step in (CALL.name, "another"):
+        change, spread, _ = found.change(step, [by[:100]])
+        assert np.abs(change - without.change(step, [by[:100]])[0]).max() < 0.02
+        assert (spread > 0).all()

@@ -23,7 +23,6 @@ FACTOR = 2.0
 NIGHTS = 730  # among which chance may block one site once
 WINDOWS = (1.0, 7.0)  # days: last night's delivery, and the last week's, which shows smaller factors
 FEWEST = 50  # rows of a site tonight, to look at its features
-QUARTILES_APART, MEDIAN_NOISE = 1.349, 1.253  # of a normal distribution, in its standard deviations
 FEWEST_DAYS = 4.0  # of silence: a long weekend is none
 
 
@@ -108,17 +107,9 @@ def _odd_sites(
         own = float(np.median(mine))
         beside = own - (float(np.median(others)) if len(others) else 0.0)
         if min(abs(own), abs(beside)) > np.log(FACTOR) and own * beside > 0 and (
-            max(_by_chance(mine - shift, kept["sites"][name]) for shift in (0.0, _surely_moved(others))) < chance
+            max(_by_chance(mine - shift, kept["sites"][name]) for shift in (0.0, own - beside)) < chance
         ):
             yield name, float(np.exp(own)), float(np.exp(beside))
-
-
-def _surely_moved(ratio: np.ndarray) -> float:
-    """How far these moved in the middle, less one standard error of a median: a few numbers of one night say little."""
-    if not len(ratio):
-        return 0.0
-    middle, spread = np.median(ratio), np.subtract(*np.quantile(ratio, [0.75, 0.25])) / QUARTILES_APART
-    return float(np.sign(middle) * max(abs(middle) - MEDIAN_NOISE * spread / np.sqrt(len(ratio)), 0.0))
 
 
 def _by_chance(ratio: np.ndarray, kept: Mapping) -> float:
