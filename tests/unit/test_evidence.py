@@ -131,7 +131,7 @@ def test_a_step_that_nobody_tried_is_not_dropped_because_another_was() -> None:
     """Four to one is enough of it, as without trials: nobody looked for the luckiest."""
     another = interventions()["transport"]
     # a few rows of the call in which it did as was assumed: they say nothing against the other
-    by, effect = np.full((300, 3), [1.75, -0.1, 1.75]), -0.1 + np.repeat([1.0, -1.0], 150)
+    by, effect = np.full((10, 3), [1.75, -0.1, 1.75]), -0.1 + np.repeat([1.0, -1.0], 5)
     told = learned([CALL.name, another.name], [NO_RETURN], ("chronic",), {(CALL.name, NO_RETURN): (by, effect)})
     risk, there, kind = {NO_RETURN: np.full(3, 0.3)}, np.ones((3, 2), bool), np.full(3, "chronic")
     for evidence in (None, told):
