@@ -34,6 +34,8 @@ def load_toml(path: Path, model: type[Model]) -> Model:
         raise SpecRefused("no_file", f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecRefused("not_toml", f"{path} is not TOML: {error}") from error
+    except SpecRefused as error:  # a validator's own: it knows the rule, and not which file
+        raise SpecRefused(error.code, f"{path}: {error.args[0]}") from None
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise SpecRefused("toml", f"{path} cannot be carried out: {places}") from error

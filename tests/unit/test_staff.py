@@ -70,6 +70,7 @@ def test_the_file_in_the_docs_is_this_one() -> None:
     ("minutes = 180", "minutes = inf", "team.0.minutes"),
     ("minutes = 180", "hours = 3", "team.0.hours: Extra inputs are not permitted"),
     ('"english", "Spanish"', '"english", "English"', "each word stands there once"),
+    ('"30d"', '"30 days"', "staff.toml: a duration is a whole number"),
     ("share = 0.95", "share = 1.2", "floor.0.share"),
     ("PERSON//payer", "payer", "floor.0.code"),
     ("PERSON//payer", "PERSON//*", "floor.0.code"),
