@@ -121,10 +121,10 @@ class Batch:
         return sum(self.gains.values())
 
     @property
-    def averaged(self) -> np.ndarray:
-        """Worth by METHOD.md 7.1: what is believed and what the model says had it gone well, half and half."""
-        said = -sum(np.nan_to_num(each) for each in self.gone_well.values())
-        return (effects_of(self.catalogue, self.risk, self.triggered).value + said * self.triggered) / 2
+    def lesser(self) -> np.ndarray:
+        """Worth of no more than is believed, and no more than the model says had it gone well, where it has a say."""
+        believed = effects_of(self.catalogue, self.risk, self.triggered).change  # halved: the model was not asked
+        return -sum(np.fmax(2 * believed[t], said) for t, said in self.gone_well.items())
 
     def effects(self, evidence: Evidence | None = None) -> Effects:
         """As `wellkept recommend` has them."""

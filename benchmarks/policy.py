@@ -117,7 +117,7 @@ def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[
         "trigger there, by risk": both[:, None] * now.triggered,
         "list of the best one change (pip)": patient_impact(now),
         "beliefs and room alone": owed_first(effects_of(catalogue, now.risk, now.triggered), catalogue),
-        "beliefs averaged with the what-if": owed_first(now.effects(), catalogue, now.averaged),
+        "the lesser of beliefs and what-if": owed_first(now.effects(), catalogue, now.lesser),
         OURS: owed_first(now.effects(), catalogue),
     }
     for n in TRIALS:

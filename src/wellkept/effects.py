@@ -2,9 +2,9 @@
 
 Without an experiment an intervention's effect is its catalogue's belief where the trigger is in the record, and nothing
 where it is not, times the patient's room to move: risk (1 - risk) over what is usual (METHOD.md, section 9.5). It is
-bounded by what the model would say had the thing never gone wrong (what_if.py), where the model has a say. Evidence of
-trials, if it is given, corrects it (evidence.py): of the steps that were tried, and somewhat of the others, since the
-same catalogue assumed them. SHAP values play no part: what a risk is associated with need not be what would lower it.
+averaged with what the model would say had the thing never gone wrong (what_if.py; METHOD.md, section 7.1): two ways to
+be wrong that have little in common. Evidence of trials, if it is given, corrects it (evidence.py): of the steps that were
+tried, and somewhat of the others, since the same catalogue assumed them. SHAP values play no part: what a risk is associated with need not be what would lower it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def effects_of(
     gone_well: Mapping[str, np.ndarray] | None = None, evidence: Evidence | None = None,
     kind: np.ndarray | None = None,
 ) -> Effects:  # fmt: skip
-    """What the catalogue believes, the model does not contradict, and trials corrected.
+    """What the catalogue believes and the model says, half and half, and what trials corrected.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def effects_of(
     triggered
         Shape (patients, interventions): is the trigger there, and nothing against it?
     gone_well
-        Target -> what `what_if` says, shape (patients, interventions); a target without it is not bounded.
+        Target -> what `what_if` says, shape (patients, interventions); NaN, or no target, where it has no say.
     evidence
         What trials taught.
     kind
@@ -90,13 +90,13 @@ def effects_of(
 def _assumed(
     catalogue: Sequence[Intervention], target: str, risk: np.ndarray, triggered: np.ndarray, gone_well: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Beliefs where the trigger is, bounded; as sure in proportion as they were."""
+    """Beliefs where the trigger is, averaged with what the model says; it counts as nothing where it has no say."""
     beliefs = [i.beliefs.get(target) for i in catalogue]
     reach = triggered * room(risk)[:, None]
     change = reach * np.array([b.change if b else 0.0 for b in beliefs])
-    bounded = np.fmax(change, gone_well)  # NaN does not bound
-    kept = np.divide(bounded, change, out=np.ones_like(change), where=change != 0)
-    return bounded, kept * reach * np.array([b.spread if b else 0.0 for b in beliefs])
+    spread = reach * np.array([b.spread if b else 0.0 for b in beliefs])
+    has_say = np.isfinite(gone_well)
+    return (change + triggered * np.where(has_say, gone_well, 0.0)) / 2, np.where(has_say, spread, spread / 2)
 
 
 def _corrected(

@@ -2,8 +2,8 @@
 
 An intervention names the features that it puts right, each with its value where things go well. The model is asked
 about the same patient with these in the place of worse ones. That is no promise: a wait that is over cannot be
-shortened, nobody randomised anything, and the model only knows what goes together. But it bounds what is believed:
-putting a thing right is hardly worth more than its never having gone wrong.
+shortened, nobody randomised anything, and the model only knows what goes together. But it differs from patient to
+patient as their journeys do, which what is believed of a step in general cannot.
 """
 
 from __future__ import annotations
