@@ -3,8 +3,9 @@
 Without an experiment an intervention's effect is its catalogue's belief where the trigger is in the record, and nothing
 where it is not, times the patient's room to move: risk (1 - risk) over what is usual (METHOD.md, section 9.5). It is
 averaged with what the model would say had the thing never gone wrong (what_if.py; METHOD.md, section 7.1): two ways to
-be wrong that have little in common. Evidence of trials, if it is given, corrects it (evidence.py): of the steps that were
-tried, and somewhat of the others, since the same catalogue assumed them. SHAP values play no part: what a risk is associated with need not be what would lower it.
+be wrong that have little in common. Evidence of trials, if it is given, corrects it (evidence.py): of the steps that
+were tried, and somewhat of the others, since the same catalogue assumed them. SHAP values play no part: what a risk is
+associated with need not be what would lower it.
 """
 
 from __future__ import annotations
