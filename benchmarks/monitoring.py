@@ -6,7 +6,7 @@ SYNTHETIC throughout. Each seed is four systems of their own, simulated, ingeste
 change, and monitored after it (wellkept.watching). Exits with 1 when a bar of goal G11 is missed.
 
 All systems but those of survey-mode are three times as large as --patients. Of 12,000 patients a site gets few calls a
-day, and where it was one to three on the day of the unit error, no test can tell (of 40 such systems 37 were found the
+day, and where it was one to three on the day of the unit error, no test can tell (of 60 such systems 57 were found the
 same night). And a level that was calibrated on a hundred detractors is itself a tenth off: then to call for a
 recalibration is right.
 """
