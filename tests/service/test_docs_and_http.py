@@ -29,6 +29,7 @@ from wellkept.journeys import Journeys
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "service.md").read_text()
 EXAMPLES = re.findall(r"<!-- runs: (\d+) \"(\w+)\" -->\n```sh\n(.*?)```", PAGE, re.DOTALL)
+README = re.findall(r"^curl -s .*?(?=```)", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 @dataclass
@@ -113,10 +114,11 @@ def test_the_openapi_document_is_what_is_committed() -> None:
     assert openapi_text() == (ROOT / "docs" / "openapi.json").read_text()
 
 
-def test_the_examples_of_the_page_work_as_printed_in_their_order(server: Server) -> None:
+def test_the_examples_of_the_readme_and_the_page_work_as_printed_in_their_order(server: Server) -> None:
     assert len(EXAMPLES) >= 6
+    assert len(README) == 1
     environment = {**server.environment, "HANDLE": ""}
-    for status, word, command in EXAMPLES:
+    for status, word, command in [("200", "risk", README[0]), *EXAMPLES]:
         here = command.replace("localhost:8000", f"localhost:{server.port}")
         here = here.replace("curl -s", "curl -s -w '\\n%{http_code}'", 1)
         done = subprocess.run(["bash", "-c", here], env=environment, capture_output=True, text=True, check=True)
