@@ -14,7 +14,7 @@ chance decides anew. Beside it (opponents.py): chance, the risk list with recove
 reason or of the best one change (healthcareai's pip), the trigger by risk, flexible models of the same trials, and the
 ceiling where, as in ours, a step is for whoever has its trigger; the oracle knows every patient's true effects.
 `harmed` is the share of those who got something whom it truly makes worse. Where no step does anything, minutes must go
-away from them as evidence comes. Exits with 1 when a bar is missed anywhere.
+away from them as evidence comes: half of them at least. Exits with 1 when a bar is missed anywhere.
 Seeds 201 to 204 (40,000 patients) were looked at while the way was chosen.
 """
 
@@ -76,7 +76,7 @@ def once(world: str, seed: int, chosen: argparse.Namespace) -> dict:
 
 def _holds(world: str, policies: Mapping[str, Mapping[str, float]]) -> bool:
     if world == DEAD:
-        return all(policies[name]["minutes"] < policies[OURS]["minutes"] for name in AFTER_TRIALS)
+        return all(policies[name]["minutes"] <= policies[OURS]["minutes"] / 2 for name in AFTER_TRIALS)
     return all(
         policies[name]["of_ceiling"] >= share and policies[name]["over_top"] >= over
         and policies[name]["harmed"] <= HARMED for name, (share, over) in BARS.items()

@@ -20,7 +20,7 @@ from wellkept.evidence import Evidence, basis, room
 from wellkept.offering import Intervention
 
 SURE = 0.8  # probability that it helps at all, below which it is not offered
-SURE_AFTER_TRIALS = 0.9  # of a step that was tried: of many that were, one looks good by luck
+SURE_AFTER_TRIALS = 0.95  # of a step that was tried: of many that were, one looks good by luck
 Z = 1.96  # 95 %
 RANDOMISED = "randomised"
 
