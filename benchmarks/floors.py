@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from batches import MINUTES_EACH, Batch, batch_of, from_the_top, kept, system
+from batches import kept, system, visits_of
 from measuring import described, machine, say, show
 from wellkept.grouping import words_at
+from wellkept.judging_steps import MINUTES_EACH, Batch, from_the_top
 from wellkept.offering import DETRACTOR, NO_RETURN
 from wellkept.programs import NOBODY
 from wellkept.sharing import People, beside_what_is_owed, shared
@@ -64,7 +65,7 @@ def main() -> None:
 def of_system(world: str, seed: int, chosen: argparse.Namespace) -> dict:
     """One system's policies by group."""
     with system(world, seed, chosen) as (snapshot, truth, arms):
-        batch, points, later = batch_of(snapshot, truth, arms)
+        batch, points, later = visits_of(snapshot, truth, arms)
         words = words_at(snapshot, points.filter(pa.array(later)), [*CODES, LANGUAGE])
     return judged(batch.rows(later), words)
 

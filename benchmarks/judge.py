@@ -20,7 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from measuring import described, machine, say, show
-from wellkept.judging import TRUTH, Goal, judge_system
+from wellkept.goals import Goal
+from wellkept.judging import TRUTH, judge_system
 from wellkept.progress import Narrator
 from wellkept.settings import load_settings
 from wellkept.simulator import simulate

@@ -1,4 +1,4 @@
-"""How others decide who gets what: by the top SHAP reason, by the best one change, by flexible models of a trial.
+"""How others decide who gets what: by the best one change, by flexible models of a trial.
 
 Each gives visits x interventions, what it would be worth to give this to that patient; 0 where it is not to be given.
 """
@@ -6,30 +6,16 @@ Each gives visits x interventions, what it would be worth to give this to that p
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import xgboost
 
-from batches import Batch
 from trials import Trial
-from wellkept.bundles import Bundle
-from wellkept.examples import fold_of
-from wellkept.offering import Intervention
+from wellkept.judging_steps import Batch
 from wellkept.threads import available_threads
 
-CEILING = {"max_depth": 4, "eta": 0.08, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 20}
-ROUNDS = 150
 SMALL = {"max_depth": 2, "eta": 0.05, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 20}
 FEW_ROUNDS = 100
 FEWEST = 100  # outcomes known in each group
 ALTERNATIVES = (0.1, 0.25, 0.5, 0.75, 0.9)  # quantiles of a feature that are tried in its place
-
-
-def by_top_reason(bundle: Bundle, X: np.ndarray, catalogue: list[Intervention]) -> np.ndarray:
-    """Visits x interventions: does it address the touchpoint of the feature that raises the risk most?"""
-    features = bundle.encoder.features
-    added = bundle.contributions(X)[:, : len(features)] * np.array([f.modifiable for f in features])
-    touchpoint = np.array([f.touchpoint for f in features])[added.argmax(axis=1)]
-    return np.column_stack([np.isin(touchpoint, i.touchpoints) for i in catalogue]).astype(float)
 
 
 def patient_impact(batch: Batch) -> np.ndarray:
@@ -87,16 +73,3 @@ def _learned(trial, now, effect):  # type: ignore[no-untyped-def]
 def _fitted(X: np.ndarray, y: np.ndarray, of: np.ndarray) -> np.ndarray:
     matrix = xgboost.QuantileDMatrix(X, y, nthread=available_threads())
     return xgboost.train({**SMALL, "nthread": available_threads()}, matrix, FEW_ROUNDS).inplace_predict(of)
-
-
-def estimated(X: np.ndarray, gain: np.ndarray, points: pa.Table, later: np.ndarray, bundle: Bundle) -> np.ndarray:
-    """The true effects regressed on the product's own features, learned from earlier visits of other patients."""
-    fold = fold_of(points["subject_id"].to_numpy(), 2, bundle.spec.seed)
-    best = np.empty((int(later.sum()), gain.shape[1]))
-    for k in (0, 1):
-        rows, mine = ~later & (fold != k), later & (fold == k)
-        for arm in range(gain.shape[1]):
-            matrix = xgboost.QuantileDMatrix(X[rows], gain[rows, arm], nthread=available_threads())
-            booster = xgboost.train({**CEILING, "nthread": available_threads()}, matrix, ROUNDS)
-            best[(fold == k)[later], arm] = booster.inplace_predict(X[mine])
-    return best

@@ -23,25 +23,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from batches import FIRST, MINUTES_EACH, Batch, allotted, batch_of, from_the_top, kept, owed_first, system
+from batches import kept, lesser, system, visits_of
 from measuring import described, machine, say, show
-from opponents import by_top_reason, doubly_robust, estimated, patient_impact, two_models
+from opponents import doubly_robust, patient_impact, two_models
 from trials import Trial
 from wellkept.effects import effects_of
-from wellkept.offering import DETRACTOR, NO_RETURN, Intervention
-from wellkept.programs import NOBODY
+from wellkept.judging_steps import HARMED, OF_CEILING, OVER_TOP, Batch, best_estimate, by_top_reason, owed_first, worth
+from wellkept.offering import DETRACTOR, NO_RETURN
 
 TRIALS = (10_000, 30_000)  # touchpoints that chance decided
 OURS, TOP, BEST = "ours, no experiment", "risk list, top SHAP reason's step", "ceiling: best estimate of true effects"
 AFTER_TRIALS = [f"ours, {n:,} by chance" for n in TRIALS]
-BARS = {OURS: (0.88, 1.25), AFTER_TRIALS[-1]: (0.95, 1.35)}  # of the ceiling; over TOP
-HARMED, DEAD = 0.02, "dead-interventions"
-ROUNDING = 1e-6  # of a probability that the simulator keeps in float32
+BARS = {OURS: (OF_CEILING, OVER_TOP), AFTER_TRIALS[-1]: (0.95, 1.35)}  # of the ceiling; over TOP
+DEAD = "dead-interventions"
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def _lines(world: str, systems: list[Mapping[str, Mapping[str, float]]]) -> list
 def of_system(world: str, seed: int, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
     """One system's policies."""
     with system(world, seed, chosen) as (snapshot, truth, arms):
-        return judged(*batch_of(snapshot, truth, arms))
+        return judged(*visits_of(snapshot, truth, arms))
 
 
 def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[str, float]]:
@@ -109,7 +109,7 @@ def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[
     both, random = np.nan_to_num(now.risk[DETRACTOR]) + np.nan_to_num(now.risk[NO_RETURN]), np.random.default_rng(0)
     recovery = np.array([i.name == "recovery_call" for i in catalogue])
     topped = by_top_reason(batch.bundles[DETRACTOR], now.X[DETRACTOR], catalogue)
-    best = estimated(batch.X[DETRACTOR], batch.gain, points, later, batch.bundles[DETRACTOR])
+    best = best_estimate(batch.X[DETRACTOR], batch.gain, points, later, batch.bundles[DETRACTOR])
     values = {
         "chance": random.random(now.triggered.shape),
         "risk list, recovery call": both[:, None] * recovery,
@@ -117,7 +117,7 @@ def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[
         "trigger there, by risk": both[:, None] * now.triggered,
         "list of the best one change (pip)": patient_impact(now),
         "beliefs and room alone": owed_first(effects_of(catalogue, now.risk, now.triggered), catalogue),
-        "the lesser of beliefs and what-if": owed_first(now.effects(), catalogue, now.lesser),
+        "the lesser of beliefs and what-if": owed_first(now.effects(), catalogue, lesser(now)),
         OURS: owed_first(now.effects(), catalogue),
     }
     for n in TRIALS:
@@ -132,25 +132,13 @@ def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[
     }
     found = {name: worth(value, now.gain, catalogue, by_list="list" in name or "by risk" in name)
              for name, value in values.items()}  # fmt: skip
-    most, top = found[BEST]["prevented"], found[TOP]["prevented"]
-    return {name: {**told, "of_ceiling": _share(told["prevented"], most), "over_top": _share(told["prevented"], top)}
+    most, top = found[BEST].prevented, found[TOP].prevented
+    return {name: {**asdict(told), "of_ceiling": _share(told.prevented, most), "over_top": _share(told.prevented, top)}
             for name, told in found.items()}  # fmt: skip
 
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float(part == whole)
-
-
-def worth(value: np.ndarray, gain: np.ndarray, catalogue: list[Intervention], *, by_list: bool) -> Mapping[str, float]:
-    """What is truly prevented where the minutes go by `value`; a list goes from the top down, whatever it costs."""
-    minutes = np.array([i.minutes for i in catalogue])
-    budget = MINUTES_EACH * len(value)
-    choice = from_the_top(value, minutes, budget) if by_list else allotted(value, catalogue, MINUTES_EACH)
-    given = np.flatnonzero(choice != NOBODY)
-    each = gain[given, choice[given]]
-    beside = given[value[given, choice[given]] < FIRST]
-    return {"prevented": float(each.sum()), "harmed": float((each < -ROUNDING).mean()) if len(each) else 0.0,
-            "given": len(given), "minutes": float(minutes[choice[beside]].sum())}  # fmt: skip
 
 
 if __name__ == "__main__":

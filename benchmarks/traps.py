@@ -29,8 +29,9 @@ from wellkept import jobs
 from wellkept.errors import InputHeld, InputRefused
 from wellkept.examples import examples
 from wellkept.journeys import Snapshot
-from wellkept.judging import judge
+from wellkept.judging import judge, learn
 from wellkept.leaks import check_leaks
+from wellkept.progress import Narrator
 from wellkept.settings import Settings
 from wellkept.simulator import simulate
 from wellkept.simulator.disguises import ONE_OF_THESE
@@ -77,7 +78,8 @@ class System:
         """`wellkept judge`'s figures of the model that ships, of some rows of the truth, which `where` names."""
         key = (spec.digest, where)
         if key not in self.reached:
-            rank, rmse, level = judge(self.snapshot, self.truth.filter(mask), spec, say=lambda _: None)[:3]
+            learned, rows = learn(self.snapshot, spec, say=Narrator(quiet=True)), self.truth.filter(mask)
+            rank, rmse, level = judge(self.snapshot, rows, learned, say=Narrator(quiet=True))[:3]
             # freed of the ceiling that it is stated by: a trap may change what the features could reach
             auroc = 0.5 + rank.value * (rank.worst["ceiling AUROC"] - 0.5)
             self.reached[key] = Nearness(auroc, rmse.value, level.worst["all"])

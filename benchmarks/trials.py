@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from batches import FIRST, MINUTES_EACH, Batch, allotted, owed_first
 from wellkept.evidence import Evidence, basis, effect_of_each, learned
+from wellkept.judging_steps import FIRST, MINUTES_EACH, Batch, allotted, owed_first
 from wellkept.offering import DETRACTOR
 from wellkept.programs import NOBODY
 

@@ -230,7 +230,7 @@ def _catalogue(snapshot: Snapshot, training: pa.Table, spec: Spec) -> list[Featu
 
 def _refuse_odd_answers(asked: Question, spec: Spec) -> None:
     """[asked] and `second_cut` are for answers about the encounter, and for numbers of which the smaller are true."""
-    if spec.asked is not None and not (asked.is_answer and " in the same encounter" in spec.label.true_when):
+    if spec.asked is not None and not (asked.is_answer and spec.label.true_when.endswith("in the same encounter")):
         raise SpecRefused("asked", "[asked] is for labels that are answers 'in the same encounter', "
                           f"not for {spec.label.true_when!r}")  # fmt: skip
     if spec.label.second_cut is not None and asked.graded != 1:

@@ -2,7 +2,8 @@
 
 Every figure is a ratio to what the observable features could reach at best, the *ceiling*: the true probabilities
 regressed on the product's own features. A ratio above 1 is no triumph but a leak. What ships is judged as it ships, on
-visits later than all that it learned from; but where a follow-up told how those who do not answer differ, distance and
+visits later than all that it learned from; what the recommended steps are worth is judged in
+`wellkept.judging_steps`. But where a follow-up told how those who do not answer differ, distance and
 level are those of the risk that the report corrects with it. The truth is read here only; no code path of the product
 leads here.
 """
@@ -14,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from wellkept import jobs
+from wellkept.bundles import Bundle
 from wellkept.catalogue import query_of
 from wellkept.ceiling import ceiling, distance, expected_auroc
 from wellkept.contracts import TIME
@@ -31,13 +32,16 @@ from wellkept.encoding import fit_encoder
 from wellkept.errors import SpecRefused
 from wellkept.everybody import everybody
 from wellkept.examples import Examples, examples, fold_of
+from wellkept.goals import Goal
+from wellkept.jobs.training import uncertainty_of
 from wellkept.journeys import Snapshot
+from wellkept.judging_steps import TRUE, judge_steps
 from wellkept.labelling import cohort
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.settings import Settings
 from wellkept.spec import Spec
 from wellkept.stability import overlap, refits, risk_by_all
-from wellkept.training import train
+from wellkept.training import Trained, train
 from wellkept.visiting import gaps, rhythm
 
 Say = Callable[[str], None]
@@ -62,20 +66,25 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Goal:
-    """One goal of METHOD.md section 10: the figure, its bar, whether it holds, and where it is worst."""
+class Learned:
+    """One model, as training made it."""
 
-    goal: str
-    what: str
-    value: float
-    bar: str
-    holds: bool
-    worst: Mapping[str, Any]
+    spec: Spec
+    data: Examples
+    trained: Trained
 
-    def __post_init__(self) -> None:
-        plain = {name: value if isinstance(value, str) else float(value) for name, value in self.worst.items()}
-        for name, value in (("value", float(self.value)), ("holds", bool(self.holds)), ("worst", plain)):
-            object.__setattr__(self, name, value)  # numbers of numpy are no JSON
+    @property
+    def begins(self) -> pa.Scalar:
+        """When its test period begins."""
+        return pc.min(self.data.points["prediction_time"].take(pa.array(self.data.rows("test"))))
+
+    @property
+    def bundle(self) -> Bundle:
+        """What scores; without a report, which nobody reads here."""
+        shipped = self.trained.shipped
+        return Bundle(self.spec, self.trained.encoder, shipped.estimator, shipped.slope, shipped.intercept,
+                      uncertainty_of(self.trained, self.data), self.trained.reference_rate, self.trained.facts,
+                      metrics={}, profile={})  # fmt: skip
 
 
 def judge_system(system: Path, specs: Sequence[Spec], settings: Settings, *, say: Say) -> list[Goal]:
@@ -93,15 +102,30 @@ def judge_system(system: Path, specs: Sequence[Spec], settings: Settings, *, say
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
         journeys = jobs.open_journeys(Path(folder), keyed)
         jobs.land(journeys, jobs.read_batch("tables", system, now=datetime.now(UTC), settings=keyed))
-        return [goal for spec in specs for goal in judge(journeys.snapshot(), pq.read_table(truth), spec, say=say)]
+        snapshot, told, goals, learned = journeys.snapshot(), pq.read_table(truth), [], {}
+        for spec in specs:
+            learned[spec.target] = learn(snapshot, spec, say=say)
+            goals += judge(snapshot, told, learned[spec.target], say=say)
+        if set(learned) == set(TRUE):
+            say("steps: what the recommended ones truly prevent")
+            begins = max((one.begins for one in learned.values()), key=lambda at: at.value)
+            arms = pq.read_table(system / "truth" / "arms.parquet")
+            bundles = {target: one.bundle for target, one in learned.items()}
+            goals += judge_steps(snapshot, told, arms, bundles, begins)
+        return goals
 
 
-def judge(snapshot: Snapshot, truth: pa.Table, spec: Spec, *, say: Say) -> list[Goal]:
-    """Train one model on a snapshot and hold it against the truth of its encounters."""
+def learn(snapshot: Snapshot, spec: Spec, *, say: Say) -> Learned:
+    """Train one model on a snapshot."""
     if spec.target not in TRUTH:
         raise SpecRefused("truth", f"the truth is known of {', '.join(TRUTH)}, not of {spec.target}")
     data = examples(snapshot, spec)
-    trained = train(data, spec, say=lambda line: say(f"{spec.target}: {line}"))
+    return Learned(spec, data, train(data, spec, say=lambda line: say(f"{spec.target}: {line}")))
+
+
+def judge(snapshot: Snapshot, truth: pa.Table, learned: Learned, *, say: Say) -> list[Goal]:
+    """Hold one model against the truth of a snapshot's encounters."""
+    spec, data, trained = learned.spec, learned.data, learned.trained
     say(f"{spec.target}: the ceiling, and {REFITS} refits")
     judged = judged_rows(snapshot, truth, spec, data)
     X = trained.encoder.matrix(judged.features)
@@ -115,18 +139,6 @@ def judge(snapshot: Snapshot, truth: pa.Table, spec: Spec, *, say: Say) -> list[
         _distance(spec.target, judged, risk, shipped, corrected),
         _level(spec.target, judged, risk[shipped], corrected),
         _stability(float(np.mean(overlap(again))), spec.target),
-    ]
-
-
-def lines_of(goals: Sequence[Goal]) -> list[str]:
-    """One line a goal for people, and under it the figures that it was judged by."""
-    return [
-        line
-        for g in goals
-        for line in (
-            f"{'holds ' if g.holds else 'MISSED'}  {g.goal:3} {g.what}: {g.value:.3f} (bar {g.bar})",
-            " " * 12 + ", ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in g.worst.items()),
-        )
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wellkept.errors import SpecRefused
-from wellkept.judging import Goal
+from wellkept.goals import Goal
 from wellkept.settings import Settings
 from wellkept.spec import Spec
 from wellkept.watching import SITE, Watched, another_mode, undisturbed, unit_error, watched

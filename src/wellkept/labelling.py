@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
 
@@ -24,16 +24,14 @@ from wellkept.journeys import Snapshot
 from wellkept.spec import Points
 
 SAME_ENCOUNTER = "AND e.encounter_id = p.encounter_id"
-BEFORE_ANY = re.compile(r"(?P<sentence>.+) before any (?P<codes>[^\s,]+(?:, ?[^\s,]+)*)")
 CONDITION = re.compile(r"(?P<code>\S+) (?P<compare><=|>=|==|!=|<|>) (?P<constant>\S+|\"[^\"]*\")")
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a target's part makes of a sentence: SQL that gives one row a point, with `label`, `known` and `settled`.
+    """What a target's part makes of a sentence: SQL that gives one row a point, with `label` and `known`.
 
-    `known` is since when the label is known, in microseconds since 1970; null means that it never will be. `settled` is
-    when what decided it happened; null where nothing did, which only the end of the window tells. `codes`
+    `known` is since when the label is known, in microseconds since 1970; null means that it never will be. `codes`
     (each may end in ``*``) are those that the label is read from; `is_answer` says that no event of them leaves the
     label not known; `graded` that a column `grade` has the whole answer (1) or its negative (-1), such that the smaller
     it is the more the label is true.
@@ -52,47 +50,16 @@ class Question:
 def question(sentence: str, parts: dict[str, ModuleType]) -> Question:
     """Let each part of targets/ try the sentence.
 
-    After any of them may stand ``before any INTERVENTION//DONE``: a label is not known where such an event of the same
-    encounter, or after the point, came before what decided it. The risk is then that of whom nobody helps; learned from
-    all, it would fall wherever help is given and works, and who needs it most would leave the list (Lenert et al. 2019,
-    doi:10.1093/jamia/ocz145). Help that follows the outcome, a call about a low answer, takes no label away.
-
     Raises
     ------
     SpecRefused
         None of them can read it.
     """
-    match = BEFORE_ANY.fullmatch(sentence)
     for part in parts.values():
-        if found := part.parse(match["sentence"] if match else sentence):
-            return _before_any(found, re.split(", ?", match["codes"])) if match else found
+        if found := part.parse(sentence):
+            return found
     known = "; ".join(f"{part.EXAMPLE!r} ({name})" for name, part in parts.items())
     raise SpecRefused("label", f"no target understands {sentence!r}; examples that one does: {known}")
-
-
-def _before_any(asked: Question, codes: list[str]) -> Question:
-    """The same question, of whom none of these events met before it was decided."""
-    helped = f"""
-  SELECT p.point, MIN(e.happened) AS helped FROM points p JOIN events e
-    ON e.subject_id = p.subject_id AND ({sql_any_code(codes)}) AND e.happened IS NOT NULL
-   AND (e.happened >= p.moment OR e.encounter_id = p.encounter_id)
-  GROUP BY p.point"""
-    first = "h.helped < COALESCE(t.settled, t.known)"
-    sql = f"""
-SELECT t.* REPLACE (CASE WHEN {first} THEN NULL ELSE t.label END AS label,
-                    CASE WHEN {first} THEN NULL ELSE t.known END AS known)
-FROM ({asked.sql}) t LEFT JOIN ({helped}) h ON h.point = t.point"""
-
-    def seen_until(until: int) -> str:
-        assert asked.seen_until is not None
-        known = helped.replace("e.happened IS NOT NULL", f"e.known <= {until}")
-        first = "h.helped < COALESCE(t.returned, t.deadline)"
-        return f"""
-SELECT t.* REPLACE (CASE WHEN {first} THEN NULL ELSE t.returned END AS returned,
-                    CASE WHEN {first} THEN LEAST(t.ended, h.helped) ELSE t.ended END AS ended)
-FROM ({asked.seen_until(until)}) t LEFT JOIN ({known}) h ON h.point = t.point"""
-
-    return replace(asked, sql=sql, seen_until=seen_until if asked.seen_until else None)
 
 
 def labels(snapshot: Snapshot, points: pa.Table, asked: Question) -> pa.Table:

@@ -16,8 +16,6 @@ NO_RETURN = "no event of VISIT//COMPLETED within 100d"
 MISSED = 'APPOINTMENT//OUTCOME == "no_show" within 30d in the same encounter as it comes'
 OF_THIS_VISIT = "SURVEY//NPS <= 6 within 42d in the same encounter"
 EXPECTED = "no event of VISIT//COMPLETED by chronic: 270d, procedure: 135d after the last unless VITAL//DIED"
-UNHELPED = f"{OF_THIS_VISIT} before any HELP//GIVEN"
-UNHELPED_AWAY = "no event of VISIT//COMPLETED by chronic: 270d after the last before any HELP//GIVEN, CALL"
 EXAMPLES = [
     ("an answer of 0-6 in the window", DETRACTOR, 200, """
          day  code         number
@@ -167,49 +165,6 @@ EXAMPLES = [
           80  VISIT//COMPLETED  chronic
          100  VITAL//DIED
      """, False),
-    ("who was helped before they answered says nothing of whom nobody helps", UNHELPED, 200, """
-         day  code         number  encounter
-           1  predict                      a
-           3  HELP//GIVEN
-           5  SURVEY//NPS       9          a
-     """, None),
-    ("help about the same visit counts before the point, too", UNHELPED, 200, """
-         day  code         number  encounter
-           1  HELP//GIVEN                  a
-           2  predict                      a
-           5  SURVEY//NPS       9          a
-     """, None),
-    ("help about another visit, before the point, is history", UNHELPED, 200, """
-         day  code         number  encounter
-           1  HELP//GIVEN                  b
-           2  predict                      a
-           5  SURVEY//NPS       9          a
-     """, False),
-    ("help that follows a low answer takes it away from nobody", UNHELPED, 200, """
-         day  code         number  encounter
-           1  predict                      a
-           5  SURVEY//NPS       2          a
-           6  HELP//GIVEN                  a
-     """, True),
-    ("who was helped and did not come back", UNHELPED_AWAY, 999, """
-         day  code              text
-           1  VISIT//COMPLETED  chronic
-           2  predict
-          90  CALL
-     """, None),
-    ("who came back and was helped after that visit did return", UNHELPED_AWAY, 999, """
-         day  code              text
-           1  VISIT//COMPLETED  chronic
-           2  predict
-          80  VISIT//COMPLETED  chronic
-          81  HELP//GIVEN
-     """, False),
-    ("help after the deadline is too late to matter", UNHELPED_AWAY, 999, """
-         day  code              text
-           1  VISIT//COMPLETED  chronic
-           2  predict
-         300  HELP//GIVEN
-     """, True),
     ("an early return is not known before its deadline", EXPECTED, 200, """
          day  code              text
            1  VISIT//COMPLETED  chronic

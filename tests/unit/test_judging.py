@@ -15,6 +15,9 @@ from wellkept.__main__ import main
 from wellkept.ceiling import expected_auroc
 from wellkept.contracts import TIME
 from wellkept.judging import _undecided
+from wellkept.judging_steps import Worth, from_the_top, worth
+from wellkept.offering import interventions
+from wellkept.programs import NOBODY
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,14 +55,34 @@ def test_a_folder_without_a_truth_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out)["code"] == "truth"
 
 
+def test_a_list_goes_from_the_top_down_until_the_minutes_are_spent() -> None:
+    value = np.array([[5.0, 1.0], [0.0, 4.0], [3.0, 2.0], [0.0, 0.0]])
+    assert from_the_top(value, np.array([10, 20]), 30).tolist() == [0, 1, NOBODY, NOBODY]
+
+
+def test_a_policy_is_worth_what_it_truly_prevents_whatever_it_believed() -> None:
+    catalogue = [i for i in interventions().values() if i.minutes == 25][:1]
+    value, gain = np.array([[0.9], [0.8], [0.1]]), np.array([[-0.1], [0.3], [0.5]])
+    told = worth(np.repeat(value, 21, axis=0), np.repeat(gain, 21, axis=0), catalogue, by_list=True)
+    # 63 visits have 50.4 minutes: two calls, both for whom they harm
+    assert told == Worth(prevented=pytest.approx(-0.2), harmed=1.0, given=2, minutes=50.0)
+
+
 @pytest.mark.slow
-def test_a_small_system_is_judged_and_nothing_beats_its_ceiling(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_small_system_is_judged_with_its_steps_and_nothing_beats_its_ceiling(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     assert main(["simulate", str(tmp_path / "system"), "--patients", "6000", "--seed", "4"]) == 0
     capsys.readouterr()
-    spec = str(ROOT / "models" / "detractor_risk.toml")
-    assert main(["judge", str(tmp_path / "system"), "--spec", spec, "--json"]) in (0, 1)
-    goals = {goal["goal"]: goal for goal in json.loads(capsys.readouterr().out)["goals"]}
-    assert set(goals) == {"G1", "G2", "G3", "G8"}
+    specs = [str(ROOT / "models" / f"{target}.toml") for target in ("detractor_risk", "no_return")]
+    assert main(["judge", str(tmp_path / "system"), "--spec", specs[0], "--spec", specs[1], "--json"]) in (0, 1)
+    told = json.loads(capsys.readouterr().out)["goals"]
+    goals = {goal["goal"]: goal for goal in reversed(told)}
+    assert set(goals) == {"G1", "G2", "G3", "G4", "G5", "G6", "G8"}
     assert 0.5 < goals["G1"]["value"] <= 1.05
     assert goals["G1"]["worst"]["ceiling AUROC"] > 0.6
     assert goals["G1"]["holds"] == (0.97 <= goals["G1"]["value"] <= 1.01)
+    share, over = (goal for goal in told if goal["goal"] == "G5")
+    assert 0.5 < share["value"] < 1.3
+    assert over["value"] == pytest.approx(share["worst"]["prevented"] / share["worst"]["top SHAP"])
+    assert goals["G6"]["holds"] == (goals["G6"]["value"] <= 0.02)

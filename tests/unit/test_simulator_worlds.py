@@ -194,7 +194,6 @@ DRIFTED: dict[str, tuple[Callable[[Columns], Any], float]] = {
     "new-care-line": (lambda v: (v["care"] == 4).mean(), 0.05),
     "clinician-exodus": (lambda v: (~v["same_clinician"]).mean(), 0.1),
     "price-shock": (lambda v: v["surprise_bill"].mean(), 0.1),
-    "outreach": (lambda v: (v["arm"] != NO_ARM)[v["kept"]].mean(), 0.1),
 }
 
 

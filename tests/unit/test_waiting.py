@@ -12,7 +12,7 @@ from tests.conftest import batch_of, day, events_table, points_table
 from wellkept.calibrating import logit, sigmoid
 from wellkept.clock import clock
 from wellkept.examples import Examples, examples
-from wellkept.history import FeatureQuery, engine
+from wellkept.history import FeatureQuery
 from wellkept.journeys import Journeys, Snapshot
 from wellkept.labelling import labels, question
 from wellkept.parts import discover
@@ -57,21 +57,6 @@ def test_points_wait_whose_deadline_is_ahead_and_nothing_known_by_then_has_ended
     waits = still_waiting(snapshot, points, question(SENTENCE, discover("targets")), until)
     # who dies or comes back later was not known to, and the last point lies after that moment
     assert waits.tolist() == [True, True, False, True, True, False, False]
-
-
-def test_who_was_helped_before_coming_back_does_not_wait_and_did_not_return(tmp_path: Path) -> None:
-    """Nobody can say what they would have done; help after the return, or that was not known yet, changes nothing."""
-    helped = [{"subject_id": s, "time": at, "code": "HELP"} for s, at in ((BACK, 470), (AWAY, 470), (LATE_BACK, 581))]
-    rows = [visit(s, 450) for s in (BACK, AWAY, LATE_BACK, OVER)] + [visit(s, 580) for s in (BACK, LATE_BACK)] + helped
-    snapshot = snapshot_of(tmp_path, [*rows, {"subject_id": OVER, "time": 650, "code": "HELP"}])
-    points, until = points_table(*((s, 451, None) for s in (BACK, AWAY, LATE_BACK, OVER))), day(UNTIL)
-    asked = question(f"{SENTENCE} before any HELP", discover("targets"))
-    assert asked.seen_until is not None
-    seen = engine.at_points(asked.seen_until(int(until.timestamp() * 1e6)), snapshot, points)
-    assert seen["returned"].is_valid().to_pylist() == [False, False, True, False]
-    assert seen["ended"].is_valid().to_pylist() == [True, True, False, False]
-    waits = still_waiting(snapshot, labels(snapshot, points, asked), asked, pa.scalar(until, pa.timestamp("us", "UTC")))
-    assert waits.tolist() == [False, False, True, False]
 
 
 def test_who_was_back_is_not_lost_and_of_the_others_the_clock_moves_on(

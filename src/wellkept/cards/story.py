@@ -45,7 +45,7 @@ def outcome(bundle: Bundle) -> list[str]:
         says.append(f"Risks are stated as if asked by {bundle.spec.asked.reference}.")
     if label.second_cut is not None:
         says.append(f"A second head states answers up to {label.second_cut:g}; both give the expected NPS.")
-    if " as it comes" not in label.true_when:
+    if not label.true_when.endswith("as it comes"):
         says.append("A label waits until its whole window is over, also where the answer came early.")
     return [sentence for sentence in says if sentence]
 

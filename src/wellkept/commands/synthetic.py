@@ -45,7 +45,8 @@ def _simulate(chosen: argparse.Namespace) -> None:
 def _judge(chosen: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from wellkept.judging import TRUTH, judge_system, lines_of
+    from wellkept.goals import lines_of
+    from wellkept.judging import TRUTH, judge_system
     from wellkept.judging_drift import drift_of, judge_drift
     from wellkept.progress import Narrator
     from wellkept.settings import load_settings

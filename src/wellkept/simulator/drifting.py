@@ -14,7 +14,6 @@ DRIFTS = {
     "new-care-line": "a new kind of care, rehabilitation, opens",
     "clinician-exodus": "a third of the clinicians leave, and their patients have none of their own",
     "price-shock": "surprise bills become three times as frequent",
-    "outreach": "coordinators help after nine in ten visits at which something serious went wrong",
 }
 FROM_DAY = 30 * 365.25 / 12
 

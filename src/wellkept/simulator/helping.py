@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from wellkept.simulator.chance import Columns, happens, logistic
-from wellkept.simulator.drifting import drifted
 from wellkept.simulator.population import CHRONIC, PREVENTIVE, PROCEDURE
 from wellkept.simulator.worlds import World
 
@@ -18,7 +17,6 @@ ARMS = (
     "continuity_rebook", "text_nudge", "navigator",
 )  # fmt: skip
 NO_ARM = -1
-OUTREACH = 0.9  # share that is helped where coordinators reach out to whomever something serious happened to
 
 
 def help_out(rng: np.random.Generator, world: World, visit: Columns) -> Columns:
@@ -115,8 +113,7 @@ def _by_coordinators(
         + world.helped_detractor * (visit["last_score"] <= 6)
         + world.helped_severity * visit["luck"]
     )
-    reached = drifted(world, "outreach", visit["next_day"]) & visit["major_failure"]
-    helped = happens(rng, np.where(reached, OUTREACH, logistic(logit))) & visit["kept"]
+    helped = happens(rng, logistic(logit)) & visit["kept"]
     appeal = np.where(eligible, 1.2 * (gain > 0.25) + rng.gumbel(0, 1, eligible.shape), -np.inf)
     return np.where(helped & eligible.any(axis=1), appeal.argmax(axis=1), NO_ARM)
 

@@ -38,8 +38,7 @@ def parse(sentence: str) -> Question | None:
     graded = GRADED.get(match["compare"], 0) if column == "value" else 0
     grade = f", MIN_BY({graded} * e.value, e.sequence) AS grade" if graded else ""
     sql = f"""
-SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known,
-       MIN_BY(e.happened, e.sequence) AS settled{grade}
+SELECT p.point, MIN_BY({condition}, e.sequence) AS label, {known} AS known{grade}
 FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND e.code = {sql_text(match["code"])} AND e.{column} IS NOT NULL
  AND e.known > p.moment AND e.happened <= {end} {same}

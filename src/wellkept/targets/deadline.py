@@ -42,7 +42,7 @@ WITH latest AS (
   FROM points p LEFT JOIN latest l ON l.point = p.point
 )"""
     sql = f"""{visits}
-SELECT p.point, p.deadline AS known, MIN(CASE WHEN ({same}) AND e.happened >= p.moment THEN e.happened END) AS settled,
+SELECT p.point, p.deadline AS known,
        CASE WHEN p.deadline IS NULL OR p.deadline <= p.moment THEN NULL
             WHEN COUNT(CASE WHEN ({same}) AND e.happened >= p.moment THEN 1 END) > 0 THEN FALSE
             WHEN COUNT(CASE WHEN {ended} THEN 1 END) > 0 THEN NULL

@@ -28,7 +28,7 @@ def parse(sentence: str) -> Question | None:
     wanted = "COUNT(e.code) = 0" if match["no"] else "COUNT(e.code) > 0"
     end = f"p.moment + {microseconds(match['window'])}"
     sql = f"""
-SELECT p.point, {wanted} AS label, {end} AS known, MIN(e.happened) AS settled
+SELECT p.point, {wanted} AS label, {end} AS known
 FROM points p LEFT JOIN events e
   ON e.subject_id = p.subject_id AND ({sql_any_code(codes)})
  AND e.known > p.moment AND e.happened >= p.moment AND e.happened <= {end}
