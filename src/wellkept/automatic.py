@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import pyarrow as pa
 
 from wellkept.catalogue import Feature
+from wellkept.errors import SpecRefused
 from wellkept.history import engine, past
 from wellkept.history.language import Expression
 from wellkept.journeys import Snapshot
@@ -38,7 +40,13 @@ class CodeFacts:
 def common_codes(
     snapshot: Snapshot, points: pa.Table, automatic: Automatic, never: tuple[str, ...] = ()
 ) -> list[CodeFacts]:
-    """Codes in the past of enough of the subjects of `points`, the most common first, ties by name."""
+    """Codes in the past of enough of the subjects of `points`, the most common first, ties by name.
+
+    Raises
+    ------
+    SpecRefused
+        `no_such_code`: what is to stay out is there under no such name. Mistyped, it would be a feature, race for one.
+    """
     table = engine.totals(
         """SELECT e.code, COUNT(DISTINCT e.subject_id) AS subjects,
                   COUNT(DISTINCT CASE WHEN e.value IS NOT NULL THEN e.subject_id END) AS numbers,
@@ -50,11 +58,28 @@ def common_codes(
     totals = table.group_by("code").aggregate([("subjects", "sum"), ("numbers", "sum"), ("texts", "max")])
     everybody = len(set(points["subject_id"].to_pylist()))
     facts = [CodeFacts(*row.values()) for row in totals.to_pylist()]
+    _refuse_names_of_nothing(snapshot, (*automatic.exclude, *never), [f.code for f in facts])
     common = [
         f for f in facts
         if f.subjects >= automatic.min_share * everybody and not matches(f.code, (*automatic.exclude, *never))
     ]  # fmt: skip
     return sorted(common, key=lambda f: (-f.subjects, f.code))[: automatic.max_codes]
+
+
+def _refuse_names_of_nothing(snapshot: Snapshot, patterns: tuple[str, ...], past: list[str]) -> None:
+    """`past` are codes that are there for sure; all others are asked for where one of the patterns is none of them."""
+    unmet = [pattern for pattern in patterns if not any(matches(code, (pattern,)) for code in past)]
+    if not unmet:
+        return
+    codes = sorted(set(engine.totals("SELECT DISTINCT code FROM events", snapshot)["code"].to_pylist()))
+    for pattern in unmet:
+        if not any(matches(code, (pattern,)) for code in codes):
+            near = " or ".join(map(repr, get_close_matches(pattern.rstrip("*"), codes, n=3)))
+            raise SpecRefused(
+                "no_such_code",
+                f"`audit` or [automatic] `exclude` keeps {pattern!r} out, but the journeys hold no such "
+                f"code{f'; there is {near}' if near else ''}: mend the name, or delete it",
+            )
 
 
 def automatic_features(

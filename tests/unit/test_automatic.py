@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import points_table
 from wellkept.automatic import MANY_TEXTS, CodeFacts, automatic_features, common_codes
+from wellkept.errors import SpecRefused
 from wellkept.history import FeatureQuery
 from wellkept.spec import Automatic
 
@@ -32,6 +33,19 @@ def test_codes_in_the_past_of_enough_subjects_are_found_with_what_they_carry(sto
 ])  # fmt: skip
 def test_the_toml_says_which_codes_stay_out(automatic, never, expected, store) -> None:
     assert [f.code for f in common_codes(store(ROWS), POINTS, automatic, never)] == expected
+
+
+@pytest.mark.parametrize(("exclude", "never", "near"), [
+    (("DIAGNOSES//*",), (), "there is 'DIAGNOSIS//RARE'"),
+    ((), ("CARES",), "there is 'CARE'"),
+])  # fmt: skip
+def test_a_mistyped_code_that_is_to_stay_out_is_refused_since_it_would_come_in(exclude, never, near, store) -> None:
+    with pytest.raises(SpecRefused, match=near):
+        common_codes(store(ROWS), POINTS, Automatic(exclude=exclude), never)
+
+
+def test_a_code_that_only_comes_later_may_be_kept_out_beforehand(store) -> None:
+    assert common_codes(store(ROWS), POINTS, Automatic(min_share=0.9), ("LATER",)) == [CodeFacts("LAB//X", 10, 10, 0)]
 
 
 def test_each_code_is_described_by_what_it_carries() -> None:
