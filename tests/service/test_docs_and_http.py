@@ -21,7 +21,7 @@ import pytest
 
 from tests.conftest import batch_of, events_table
 from tests.serving import house, put_into_service, steps, troubled
-from wellkept.api.running import openapi_text
+from wellkept.api.running import not_there, openapi_text
 from wellkept.catalogue import families
 from wellkept.identities import subject_ids
 from wellkept.journeys import Journeys
@@ -112,6 +112,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_the_openapi_document_is_what_is_committed() -> None:
     """`wellkept serve --openapi > docs/openapi.json` accepts a change."""
     assert openapi_text() == (ROOT / "docs" / "openapi.json").read_text()
+
+
+def test_a_folder_that_is_not_there_is_told_before_serving(tmp_path: Path) -> None:
+    """It may be the night before the first, so that nothing is refused; a mistyped name shows at once."""
+    assert not_there(None, tmp_path) == []
+    told = not_there(tmp_path / "score", tmp_path / "stpes")
+    assert [line.partition(" yet")[0] for line in told] == [
+        f"there is no folder {tmp_path / name}" for name in ("score", "stpes")
+    ]
+    assert ["`wellkept score`" in told[0], "`wellkept recommend`" in told[1]] == [True, True]
 
 
 def test_the_examples_of_the_readme_and_the_page_work_as_printed_in_their_order(server: Server) -> None:

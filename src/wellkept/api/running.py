@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -27,6 +28,8 @@ def run(host: str, port: int, workers: int, *, scores: Path | None = None, steps
     for name, folder in (("WELLKEPT_SCORES", scores), ("WELLKEPT_STEPS", steps)):
         if folder is not None:
             os.environ[name] = str(folder)  # workers read their settings for themselves
+    for line in not_there(scores, steps):
+        print(line, file=sys.stderr)
     settings = load_settings()
     # before the workers do, so that only one makes the tables and draws the pepper
     open_database(settings.database).dispose()
@@ -36,6 +39,13 @@ def run(host: str, port: int, workers: int, *, scores: Path | None = None, steps
     uvicorn.run("wellkept.api.running:application", factory=True, host=host, port=port, workers=workers,
                 timeout_graceful_shutdown=GRACE_SECONDS, timeout_worker_healthcheck=HEALTH_SECONDS,
                 server_header=False, access_log=False, log_level="info", proxy_headers=False)  # fmt: skip
+
+
+def not_there(scores: Path | None, steps: Path | None) -> list[str]:
+    """A line for each folder that is not there: the first night may be to come, or the name may be wrong."""
+    asked = ((scores, "score"), (steps, "recommend"))
+    return [f"there is no folder {folder} yet: what it holds is told once `wellkept {verb}` has published there"
+            for folder, verb in asked if folder is not None and not folder.is_dir()]  # fmt: skip
 
 
 def application() -> Guard:
