@@ -21,7 +21,7 @@ import numpy as np
 USUAL_ROOM = 0.12  # mean of risk (1 - risk) that beliefs are stated for
 # before any trial, standard deviations: of what is added at the usual room, of that in one kind of care, and of the
 # factor on what was assumed; and how alike each of them is for the two targets, and the factor for two steps
-ADDED, IN_KIND, FACTOR = 0.01, 0.01, 0.7
+ADDED, IN_KIND, FACTOR = 0.005, 0.005, 0.7
 TARGETS_ALIKE, STEPS_ALIKE = 0.8, 0.7
 
 FEW_ROWS, USUAL_NOISE = 100, 4 * USUAL_ROOM  # of an effect that even chances tell
