@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+",
                         default=["interacting", "additive", "strong-mnar", "wrong-triggers", "dead-interventions"])
     parser.add_argument("--jitter", type=float, default=0.3)
+    parser.add_argument("--trials", type=int, default=1, help="how often chance decides anew, of the same visits")
     chosen = parser.parse_args()
     facts = []
     for world in chosen.worlds:
@@ -70,7 +71,8 @@ def main() -> None:
 
 def once(world: str, seed: int, chosen: argparse.Namespace) -> dict:
     """One system's policies, out of the kept ones if they are there."""
-    made_of = {"world": world, "seed": seed, "patients": chosen.patients, "jitter": chosen.jitter}
+    made_of = {"world": world, "seed": seed, "patients": chosen.patients, "jitter": chosen.jitter,
+               "trials": chosen.trials}  # fmt: skip
     return kept(made_of, chosen.kept, lambda: {"policies": of_system(world, seed, chosen)})
 
 
@@ -100,10 +102,10 @@ def _lines(world: str, systems: list[Mapping[str, Mapping[str, float]]]) -> list
 def of_system(world: str, seed: int, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
     """One system's policies."""
     with system(world, seed, chosen) as (snapshot, truth, arms):
-        return judged(*visits_of(snapshot, truth, arms))
+        return judged(*visits_of(snapshot, truth, arms), chosen.trials)
 
 
-def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[str, float]]:
+def judged(batch: Batch, points: pa.Table, later: np.ndarray, trials: int) -> dict[str, dict[str, float]]:
     """Each policy on the later visits; trials are run on the earlier ones."""
     now, before, catalogue = batch.rows(later), batch.rows(~later), batch.catalogue
     both, random = np.nan_to_num(now.risk[DETRACTOR]) + np.nan_to_num(now.risk[NO_RETURN]), np.random.default_rng(0)
@@ -124,7 +126,9 @@ def judged(batch: Batch, points: pa.Table, later: np.ndarray) -> dict[str, dict[
         trial = Trial(before, n)
         values[f"T-learner, {n:,} by chance"] = owed_first(now.effects(), catalogue, two_models(trial, now))
         values[f"DR-learner, {n:,} by chance"] = owed_first(now.effects(), catalogue, doubly_robust(trial, now))
-        values[f"ours, {n:,} by chance"] = owed_first(now.effects(trial.evidence()), catalogue)
+        for seed in range(1, trials + 1):
+            name = f"ours, {n:,} by chance{f', trial {seed}' if seed > 1 else ''}"
+            values[name] = owed_first(now.effects(Trial(before, n, seed).evidence()), catalogue)
     values |= {
         BEST: best,
         "ceiling where the trigger is there": best * now.triggered,

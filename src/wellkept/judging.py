@@ -2,10 +2,9 @@
 
 Every figure is a ratio to what the observable features could reach at best, the *ceiling*: the true probabilities
 regressed on the product's own features. A ratio above 1 is no triumph but a leak. What ships is judged as it ships, on
-visits later than all that it learned from; what the recommended steps are worth is judged in
-`wellkept.judging_steps`. But where a follow-up told how those who do not answer differ, distance and
-level are those of the risk that the report corrects with it. The truth is read here only; no code path of the product
-leads here.
+visits later than all that it learned from; but where a follow-up told how those who do not answer differ, distance and
+level are those of the risk that the report corrects with it. With both models, what the recommended steps are worth is
+judged as well (`wellkept.judging_steps`). The truth is read here only; no code path of the product leads here.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from wellkept.examples import Examples, examples, fold_of
 from wellkept.goals import Goal
 from wellkept.jobs.training import uncertainty_of
 from wellkept.journeys import Snapshot
-from wellkept.judging_steps import TRUE, judge_steps
+from wellkept.judging_steps import judge_steps
 from wellkept.labelling import cohort
 from wellkept.return_rules import fit_bg_nbd, hiatus
 from wellkept.settings import Settings
@@ -102,16 +101,17 @@ def judge_system(system: Path, specs: Sequence[Spec], settings: Settings, *, say
     with tempfile.TemporaryDirectory(prefix="wellkept-") as folder:
         journeys = jobs.open_journeys(Path(folder), keyed)
         jobs.land(journeys, jobs.read_batch("tables", system, now=datetime.now(UTC), settings=keyed))
-        snapshot, told, goals, learned = journeys.snapshot(), pq.read_table(truth), [], {}
+        snapshot, told = journeys.snapshot(), pq.read_table(truth)
+        goals, bundles, begins = [], {}, []
         for spec in specs:
-            learned[spec.target] = learn(snapshot, spec, say=say)
-            goals += judge(snapshot, told, learned[spec.target], say=say)
-        if set(learned) == set(TRUE):
+            learned = learn(snapshot, spec, say=say)
+            goals += judge(snapshot, told, learned, say=say)
+            bundles[spec.target] = learned.bundle
+            begins.append(learned.begins)
+        if set(bundles) == set(TRUTH):
             say("steps: what the recommended ones truly prevent")
-            begins = max((one.begins for one in learned.values()), key=lambda at: at.value)
-            arms = pq.read_table(system / "truth" / "arms.parquet")
-            bundles = {target: one.bundle for target, one in learned.items()}
-            goals += judge_steps(snapshot, told, arms, bundles, begins)
+            arms, later = pq.read_table(system / "truth" / "arms.parquet"), max(begins, key=lambda at: at.value)
+            goals += judge_steps(snapshot, told, arms, bundles, later)
         return goals
 
 
