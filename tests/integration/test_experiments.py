@@ -81,9 +81,19 @@ def test_a_group_that_is_too_small_is_counted_and_has_no_figure(audit: dict) -> 
 
 
 def test_a_model_that_names_nobody_has_nothing_to_audit(here: Path, capsys: pytest.CaptureFixture) -> None:
-    (here / "nobody.toml").write_text(TOML.replace("PERSON//", "NOBODY//"))
+    nobody = "\n".join(line for line in TOML.splitlines() if "PERSON//" not in line)
+    (here / "nobody.toml").write_text(nobody)
     code, complaint = said(capsys, "fairness", "nobody.toml")
     assert (code, complaint["code"]) == (5, "nothing_sensitive")
+
+
+def test_a_mistyped_code_of_the_audit_is_refused_before_it_becomes_a_feature(
+    here: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (here / "mistyped.toml").write_text(TOML.replace("PERSON//RACE", "PERSON//RASE"))
+    code, complaint = said(capsys, "fairness", "mistyped.toml")
+    assert (code, complaint["code"]) == (5, "no_such_code")
+    assert "'PERSON//RACE'" in complaint["message"]
 
 
 @pytest.fixture
