@@ -73,16 +73,19 @@ def fit_logistic(
 ) -> np.ndarray:
     """Most probable coefficients under a Gaussian prior (center, precision), by Newton's method."""
     center, precision = prior
+    columns = np.ascontiguousarray(design.T)  # few and long
 
     def loss(at: np.ndarray) -> float:
-        margin = offset + design @ at
-        return total @ np.logaddexp(0, margin) - events @ margin + precision @ (at - center) ** 2 / 2
+        margin = offset + at @ columns
+        # log(1 + e^margin), by what numpy computes many at a time: its logaddexp takes twelve times as long
+        surprise = np.maximum(margin, 0) + np.log1p(np.exp(-np.abs(margin)))
+        return total @ surprise - events @ margin + precision @ (at - center) ** 2 / 2
 
     at, now = center, loss(center)
     for _ in range(NEWTON_STEPS):
-        chance = expit(offset + design @ at)
-        gradient = design.T @ (total * chance - events) + precision * (at - center)
-        curvature = (design * (total * chance * (1 - chance))[:, None]).T @ design + np.diag(precision)
+        chance = expit(offset + at @ columns)
+        gradient = columns @ (total * chance - events) + precision * (at - center)
+        curvature = (columns * (total * chance * (1 - chance))) @ columns.T + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
         if gradient @ step < 1e-10 * (1 + abs(now)):
             break

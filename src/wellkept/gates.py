@@ -20,7 +20,7 @@ from scipy.special import ndtri
 from wellkept.grouping import PRIOR
 from wellkept.intervals import Estimate
 from wellkept.performance import compared, essentials, paired_difference
-from wellkept.subgroups import Group, by_group
+from wellkept.subgroups import by_group
 from wellkept.tallying import acted_rows
 
 CAPACITY = 0.10  # share of the patients that can be acted on
@@ -54,6 +54,8 @@ class Contest:
         Feature -> how much more it moves the risks than in the champion, mean size in log-odds.
     explained
         Why the list changed, in the words of whoever signs.
+    known
+        The challenger's figures by group on these rows, where somebody has them already (`evaluating.breakdown`).
     """
 
     label: np.ndarray
@@ -67,6 +69,7 @@ class Contest:
     missing: Sequence[str] = ()
     moved: Mapping[str, float] = field(default_factory=dict)
     explained: str = ""
+    known: Mapping[str, Mapping[str, dict]] | None = None
 
     @cached_property
     def figures(self) -> dict[str, Estimate]:
@@ -80,9 +83,13 @@ class Contest:
         return compared(self.label, self.risk, self.incumbent, self.subject, capacity=CAPACITY)
 
     @cached_property
-    def by_group(self) -> dict[str, dict[str, Group]]:
-        people = [name for name in self.groups.column_names if name != PRIOR]  # what is known is no group of people
-        return by_group(self.label, self.risk, self.subject, self.groups.select(people), capacity=CAPACITY)
+    def by_group(self) -> dict[str, Mapping[str, dict]]:
+        """Dimension -> level -> `Group.plain`; what is known of the last answer is no group of people."""
+        people = [name for name in self.groups.column_names if name != PRIOR]
+        if self.known is not None:
+            return {name: self.known[name] for name in people}
+        found = by_group(self.label, self.risk, self.subject, self.groups.select(people), capacity=CAPACITY)
+        return {name: {level: group.plain for level, group in levels.items()} for name, levels in found.items()}
 
 
 @dataclass(frozen=True)
@@ -231,11 +238,11 @@ def _direction(level: Estimate) -> str:
     return "too little risk" if level.value > 1 else "too much risk"
 
 
-def _told(groups: Mapping[str, Mapping[str, Group]]) -> Iterator[tuple[str, Estimate]]:
+def _told(groups: Mapping[str, Mapping[str, dict]]) -> Iterator[tuple[str, Estimate]]:
     for name, levels in groups.items():
         for level, group in levels.items():
-            if group.figures:
-                yield f"{name} {level}", group.figures["observed_expected"]
+            if not group["too_few"]:
+                yield f"{name} {level}", Estimate(*group["metrics"]["observed_expected"])
 
 
 def _counts(words: pa.ChunkedArray) -> tuple[list[str], list[int]]:

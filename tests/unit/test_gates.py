@@ -10,6 +10,7 @@ import pytest
 
 from wellkept.calibrating import logit, sigmoid
 from wellkept.gates import GATES, Contest, closed, judge_gates
+from wellkept.subgroups import by_group
 
 N = 6000
 RANDOM = np.random.default_rng(11)
@@ -73,6 +74,16 @@ def test_a_group_that_is_stated_wrongly_is_named_though_the_whole_is_right() -> 
     found = refused_by(replace(GOOD, risk=skewed, incumbent=None))
     assert set(found) == {"groups"}
     assert found["groups"].startswith("language spanish: true over stated")
+
+
+def test_groups_that_a_report_has_measured_are_not_measured_again() -> None:
+    """The gate says of a report's figures what it says of its own, and believes those of the report."""
+    measured = by_group(GOOD.label, GOOD.risk, GOOD.subject, GOOD.groups)
+    known = {name: {level: group.plain for level, group in levels.items()} for name, levels in measured.items()}
+    asked, told = ({g.gate: g for g in judge_gates(c)}["groups"] for c in (GOOD, replace(GOOD, known=known)))
+    assert told.says == asked.says
+    known["language"]["spanish"]["metrics"]["observed_expected"] = [1.5, 1.4, 1.6]
+    assert refused_by(replace(GOOD, known=known))["groups"].startswith("language spanish: true over stated 1.500")
 
 
 def test_a_group_too_small_to_tell_closes_no_gate() -> None:
