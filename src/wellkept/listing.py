@@ -105,11 +105,12 @@ def recommendation_lines(found: Recommended) -> list[str]:
     first = {row["intervention"]: row for row in reversed(table.to_pylist())}
     for name, row in sorted(first.items(), key=lambda pair: pair[1]["rank"]):
         who = team_words(table, name) or row["roles"]
-        lines.append(f"  {times[name]:4} x {row['title']} ({who}, {row['minutes']:.0f} min each)")
-        lines.append(f"         because {row['because']}; evidence: {row['grade']}")
-        instead = f", or: {row['others']}" if row["others"] else ""
+        each = f"{who}, {row['minutes']:.0f} min each"
+        lines.append(f"  {times[name]:4} x {row['title']} ({each}); evidence: {row['grade']}")
+        by = f"{row['due_at']:%Y-%m-%d %H:%M}"
+        lines.append(f"         first patient {row['subject_id']} by {by}, because {row['because']}")
         lines += [f"         expected of that patient: {row['expected']}"] if row["expected"] else []
-        lines.append(f"         first patient {row['subject_id']} by {row['due_at']:%Y-%m-%d %H:%M}{instead}")
+        lines += [f"         or: {row['others']}"] if row["others"] else []
     if found.sharing:
         return [*lines, *not_done_lines(found), *worth_lines(found)]
     if (hour := 60 * found.allocation.prices["staff minutes"]) > 0:

@@ -46,6 +46,8 @@ class Intervention:
         The fact in the record that it answers: 1 where it is there, 0 or null where not. Never a model's output.
     because
         That fact in words, after "because".
+    facts
+        Where it answers any one of several: each in words, 1 where it is there. A patient is told of those that are.
     unless
         1 where it must not be done, and `not_for` says why not.
     cool_off
@@ -80,6 +82,7 @@ class Intervention:
     dimension: str
     beliefs: Mapping[str, Belief]
     source: str
+    facts: Mapping[str, Expression] = field(default_factory=dict)
     puts_right: Mapping[str, float] = field(default_factory=dict)
     grade: str = "assumed"
     unless: Expression | None = None

@@ -62,6 +62,27 @@ def questions(catalogue: Sequence[Intervention]) -> dict[str, Expression]:
     return asked
 
 
+def facts_of(catalogue: Sequence[Intervention]) -> dict[str, Expression]:
+    """What must be asked to tell patients which facts are theirs, where a step answers any of several."""
+    return {_fact(i, n): fact for i in catalogue for n, fact in enumerate(i.facts.values())}
+
+
+def with_facts(table: pa.Table, record: pa.Table, catalogue: Sequence[Intervention]) -> pa.Table:
+    """The same steps, and why for this very patient; `record` has what `facts_of` asks for, at their points."""
+    there = {name: np.nan_to_num(record[name].to_numpy()) > 0 for name in facts_of(catalogue)}
+    by_name = {i.name: i for i in catalogue}
+    because = []
+    for row, name in enumerate(table["intervention"].to_pylist()):
+        step = by_name[name]
+        told = ", ".join(words for n, words in enumerate(step.facts) if there[_fact(step, n)][row])
+        because.append(f"{step.because}: {told}" if told else step.because)
+    return table.set_column(table.column_names.index("because"), "because", pa.array(because, pa.string()))
+
+
+def _fact(step: Intervention, place: int) -> str:
+    return f"{step.name} {place}"
+
+
 def given(effects: Effects, catalogue: Sequence[Intervention], budget: Budget) -> Allocation:
     """Entitlements to whom they are owed; the rest to where it is worth most within the budget."""
     entitled, value = beside_what_is_owed(effects, catalogue)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.conftest import points_table
 from wellkept.history import FeatureQuery
 from wellkept.offering import interventions
-from wellkept.recommending import questions
+from wellkept.recommending import facts_of, questions, with_facts
 
 VISIT = {"time": 10, "code": "VISIT//COMPLETED", "text_value": "chronic", "encounter_id": "e"}
 
@@ -66,3 +67,39 @@ def test_the_usual_clinician_is_for_care_of_something_chronic(store: Callable) -
     visit = {**VISIT, "text_value": "acute"}
     snapshot = store([{"subject_id": 1, **row} for row in (visit, event("VISIT//OTHER_CLINICIAN"))])
     assert not FeatureQuery(asked).run(snapshot, points_table((1, 13, "e")))["rebook"].to_numpy()[0]
+
+
+TOLD = [
+    ("recovery_call", [event("COMPLAINT//FILED", 11)], "a complaint was made"),
+    ("recovery_call", [event("ARRIVAL//LOBBY_WAIT", numeric_value=45), event("BILLING//SURPRISE", 12)],
+     "the bill came as a surprise, 45 minutes or more in the lobby"),
+    ("transport", [person("distance_km", 40), event("PERSON//disability", 0)],
+     "more than 25 km, a disability on record"),
+    ("portal_help", [{"time": 9, "code": "PORTAL//MESSAGE"}], "no answer yet"),
+    ("billing_fix", [event("BILLING//DENIAL", 11), event("BILLING//DISPUTE", 12), event("BILLING//RESOLVED", 12)],
+     "a claim was denied, it is disputed"),
+    ("navigator", [person("chronic_conditions", 3)], ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "rows", "told"), TOLD)
+def test_a_patient_is_told_the_facts_that_are_theirs_and_no_others(
+    name: str, rows: list[dict], told: str, store: Callable
+) -> None:
+    step = interventions()[name]
+    snapshot = store([{"subject_id": 1, **row} for row in [VISIT, *rows]])
+    record = FeatureQuery({"n": questions([step])[name], **facts_of([step])}).run(snapshot, points_table((1, 13, "e")))
+    table = with_facts(pa.table({"intervention": [name], "because": [step.because]}), record, [step])
+    assert table["because"].to_pylist() == [f"{step.because}: {told}" if told else step.because]
+
+
+@pytest.mark.parametrize(("name", "rows", "offered"), CASES)
+def test_whoever_is_offered_a_step_for_one_of_several_facts_has_one_of_them(
+    name: str, rows: list[dict], offered: bool, store: Callable
+) -> None:
+    step = interventions()[name]
+    snapshot = store([{"subject_id": 1, **row} for row in [VISIT, *rows]])
+    asked = {"n": questions([step])[name], **facts_of([step])}
+    record = FeatureQuery(asked).run(snapshot, points_table((1, 13, "e")))
+    there = [bool(np.nan_to_num(record[fact].to_numpy())[0]) for fact in facts_of([step])]
+    assert not (offered and step.facts) or any(there)

@@ -3,7 +3,12 @@
 from wellkept.history import past
 from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
 
-TROUBLE = past.of("BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE").same_encounter().within("180d")
+WRONG = {
+    "BILLING//SURPRISE": "it came as a surprise",
+    "BILLING//DENIAL": "a claim was denied",
+    "BILLING//DISPUTE": "it is disputed",
+}
+TROUBLE = past.of(*WRONG).same_encounter().within("180d")
 SETTLED = past.of("BILLING//RESOLVED").same_encounter()
 
 INTERVENTION = Intervention(
@@ -15,7 +20,8 @@ INTERVENTION = Intervention(
     channel="call",
     within="48h",
     trigger=TROUBLE.count() > SETTLED.count(),
-    because="a claim was denied, or the bill for the last visit was a surprise or is disputed, and it is not settled",
+    because="there is trouble with the bill for the last visit, and it is not settled",
+    facts={words: past.of(code).same_encounter().within("180d").count() for code, words in WRONG.items()},
     touchpoints=("billing", "insurance"),
     dimension="customer",
     beliefs={DETRACTOR: Belief(-0.12, 0.06), NO_RETURN: Belief(-0.04, 0.04)},

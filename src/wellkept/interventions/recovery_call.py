@@ -3,10 +3,17 @@
 from wellkept.history import past
 from wellkept.offering import DETRACTOR, NO_RETURN, Belief, Intervention
 
-FAILED = past.of(
-    "BILLING//SURPRISE", "BILLING//DENIAL", "BILLING//DISPUTE", "COMPLAINT//FILED", "VISIT//INTERPRETER_MISSED",
-    "VISIT//ACCOMMODATION_MISSED", "DISCHARGE//NO_INSTRUCTIONS", "INSURANCE//VERIFICATION_FAILED",
-).same_encounter().within("30d")  # fmt: skip
+WRONG = {
+    "BILLING//SURPRISE": "the bill came as a surprise",
+    "BILLING//DENIAL": "a claim was denied",
+    "BILLING//DISPUTE": "the bill is disputed",
+    "COMPLAINT//FILED": "a complaint was made",
+    "VISIT//INTERPRETER_MISSED": "an interpreter was needed and there was none",
+    "VISIT//ACCOMMODATION_MISSED": "an accommodation was needed and there was none",
+    "DISCHARGE//NO_INSTRUCTIONS": "the patient left without instructions",
+    "INSURANCE//VERIFICATION_FAILED": "the check of insurance failed",
+}
+FAILED = past.of(*WRONG).same_encounter().within("30d")
 WAITED = past.of("ARRIVAL//LOBBY_WAIT").same_encounter().within("30d").valued(">=", 45)
 
 INTERVENTION = Intervention(
@@ -18,8 +25,11 @@ INTERVENTION = Intervention(
     channel="call",
     within="48h",
     trigger=(FAILED.count() + WAITED.count()) > 0,
-    because="something went wrong at the last visit: a bill, a missed interpreter or accommodation, no instructions, a "
-    "complaint, a failed check of insurance, or 45 minutes in the lobby",
+    because="something went wrong at the last visit",
+    facts={
+        **{words: past.of(code).same_encounter().within("30d").count() for code, words in WRONG.items()},
+        "45 minutes or more in the lobby": WAITED.count(),
+    },
     touchpoints=("visit", "billing", "arrival", "complaint", "insurance", "discharge"),
     dimension="customer",
     beliefs={DETRACTOR: Belief(-0.06, 0.04), NO_RETURN: Belief(-0.02, 0.03)},

@@ -28,7 +28,17 @@ from wellkept.offering import Intervention, interventions
 from wellkept.pilots.holdouts import assignments, first_assignments
 from wellkept.published import LATEST, MANIFEST, name_of, publishing
 from wellkept.published_steps import FILE, Origin, open_steps
-from wellkept.recommending import Budget, Recommended, given, questions, recommended, with_holdouts, with_teams
+from wellkept.recommending import (
+    Budget,
+    Recommended,
+    facts_of,
+    given,
+    questions,
+    recommended,
+    with_facts,
+    with_holdouts,
+    with_teams,
+)
 from wellkept.sharing import People, contacting, shared
 from wellkept.staff import Staff
 from wellkept.what_if import what_if
@@ -68,6 +78,8 @@ def recommend(
     effects = effects_of(catalogue, risk, triggered, gone_well, evidence, kind)
     both = sum(np.nan_to_num(p) for p in risk.values())
     found = _to_do(snapshot, points, effects, budget, catalogue, as_of, both)
+    facts = FeatureQuery(facts_of(catalogue)).run(snapshot, found.table.select(POINTS.schema.names))
+    found = replace(found, table=with_facts(found.table, facts, catalogue))
     return replace(found, table=with_holdouts(found.table, trial.pilot, trial.salt, as_of)) if trial else found
 
 
