@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -132,13 +132,15 @@ def estimator_from(files: Mapping[str, bytes], kind: str) -> Estimator:
 
 
 def fit_trees(
-    X: np.ndarray, outcomes: Outcomes, monotone: tuple[int, ...], spec: Spec, *, start: int | None = None
-) -> Fitted:
+    X: np.ndarray, outcomes: Outcomes | Sequence[Outcomes], monotone: tuple[int, ...], spec: Spec, *,
+    start: int | None = None,
+) -> Fitted:  # fmt: skip
     """One booster a fold, on the rows of all other folds; from the whole answers where there are any.
 
-    `start` is the column of shares that boosting starts from, if there is one.
+    `outcomes` are those of each member where they differ; `start` is the column of shares that boosting starts from.
     """
-    fitted = [fit_member(k, X, outcomes, monotone, spec, start=start) for k in range(spec.split.folds)]
+    each = [outcomes] * spec.split.folds if isinstance(outcomes, Outcomes) else outcomes
+    fitted = [fit_member(k, X, own, monotone, spec, start=start) for k, own in enumerate(each)]
     members = tuple(member for trees, _ in fitted for member in trees.members)
     return Fitted(BoostedTrees(members, fitted[0][0].start), np.mean([effects for _, effects in fitted], axis=0))
 

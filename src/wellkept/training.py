@@ -107,16 +107,21 @@ def start_of(encoder: Encoder) -> int | None:
 
 
 def trees_contestant(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec) -> Contestant:
-    """Boosted trees on the encoder's matrix, calibrated; they start from the clock where there is one."""
-    rows = data.fitted_rows
-    start, learned, outcomes = start_of(encoder), X[rows], outcomes_of(data, rows)
-    if data.waiting is not None and start is not None:
-        first = fit_trees(learned, outcomes, encoder.monotone, _quick(spec), start=start).estimator
-        of_waiting = encoder.matrix(data.waiting.features)
-        chance = data.waiting.chance(own_margin(first, of_waiting, data.waiting.fold))
-        learned, outcomes = np.concatenate([learned, of_waiting]), _with_waiting(outcomes, chance, data.waiting.fold)
-    fitted = fit_trees(learned, outcomes, encoder.monotone, spec, start=start)
-    return _calibrated(fitted, X, data, spec)
+    """Boosted trees on the encoder's matrix, calibrated; they start from the clock where there is one.
+
+    What a member learns of those who wait comes from its own first guess: from another's, it would have seen the fold
+    that it is not to see, and members would differ less than learning from other patients makes them differ.
+    """
+    rows, start = data.fitted_rows, start_of(encoder)
+    learned, known = X[rows], outcomes_of(data, rows)
+    if data.waiting is None or start is None:
+        return _calibrated(fit_trees(learned, known, encoder.monotone, spec, start=start), X, data, spec)
+    first = fit_trees(learned, known, encoder.monotone, _quick(spec), start=start).estimator
+    of_waiting = encoder.matrix(data.waiting.features)
+    outcomes = [_with_waiting(known, data.waiting.chance(margin), data.waiting.fold)
+                for margin in first.margins(of_waiting).T]  # fmt: skip
+    learned = np.concatenate([learned, of_waiting])
+    return _calibrated(fit_trees(learned, outcomes, encoder.monotone, spec, start=start), X, data, spec)
 
 
 def _quick(spec: Spec) -> Spec:

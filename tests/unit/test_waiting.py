@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,18 @@ def test_trees_learn_from_those_who_wait_and_see_sooner_that_more_leave(data: Ex
     assert sigmoid(level["with"]) != sigmoid(level["without"])
     assert level["with"] > level["without"]
     assert seen > 0.1
+
+
+def test_a_member_learns_nothing_of_the_fold_that_it_is_not_to_see_by_way_of_those_who_wait(data: Examples) -> None:
+    """Turned labels of fold 0 change every member but the one that judges fold 0."""
+    spec = Spec(**SPEC)
+    turned = data.points.column_names.index("label"), np.where(data.fold == 0, ~data.label, data.label)
+    told = replace(data, points=data.points.set_column(turned[0], "label", pa.array(turned[1])))
+    encoder = train(data, spec).encoder
+    X = encoder.matrix(data.features)
+    before, after = (trees_contestant(X, d, encoder, spec).estimator.margins(X) for d in (data, told))
+    assert (before[:, 0] == after[:, 0]).all()
+    assert all((before[:, k] != after[:, k]).any() for k in range(1, spec.split.folds))
 
 
 def test_without_a_clock_nobody_waits(tmp_path: Path) -> None:
