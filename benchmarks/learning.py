@@ -4,8 +4,9 @@
 
 Whole answers or only 0-6 or not; all labels that were known before the test period or the older three quarters; with or
 without the points whose deadline was not over when it began; rows alike or by 1/sqrt(rows of the patient); trees that
-start from the clock or do not; as many columns a tree as ship or twice as many. Trees alone are compared, in one run on one system, by the share of the reachable AUROC, by the distance to the truth over the
-ceiling's, by true over stated and by the CPU that learning took. SYNTHETIC throughout.
+start from the clock or do not; as many columns a tree as ship or twice as many. Trees alone are compared, in one run on
+one system, by the share of the reachable AUROC, by the distance to the truth over the ceiling's, by true over stated,
+and by the CPU that learning took. SYNTHETIC throughout.
 """
 
 from __future__ import annotations
