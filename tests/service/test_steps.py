@@ -84,7 +84,8 @@ def test_the_list_says_what_was_published_under_handles_and_what_is_owed_comes_f
     (patient,) = [step for step in told if step["patient"] == own.handle(CALLED[0])]
     assert patient == {
         "patient": own.handle(CALLED[0]), "rank": patient["rank"], "intervention": "recovery_call", "title": call.title,
-        "because": call.because, "script": call.script, "roles": ["patient relations", "coordinator"], "minutes": 25.0,
+        "because": f"{call.because}: a complaint was made", "script": call.script,
+        "roles": ["patient relations", "coordinator"], "minutes": 25.0,
         "due_at": "2026-03-03T02:00:00Z", "grade": "assumed", "channel": "call", "expected": None, "team": None,
         "by_interpreter": None, "others": [],
     }  # fmt: skip

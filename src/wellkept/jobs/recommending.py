@@ -79,7 +79,7 @@ def recommend(
     both = sum(np.nan_to_num(p) for p in risk.values())
     found = _to_do(snapshot, points, effects, budget, catalogue, as_of, both)
     facts = FeatureQuery(facts_of(catalogue)).run(snapshot, found.table.select(POINTS.schema.names))
-    found = replace(found, table=with_facts(found.table, facts, catalogue))
+    found = replace(found, table=RECOMMENDATIONS.check(with_facts(found.table, facts, catalogue)))
     return replace(found, table=with_holdouts(found.table, trial.pilot, trial.salt, as_of)) if trial else found
 
 
