@@ -54,7 +54,7 @@ class Contest:
         Feature -> how much more it moves the risks than in the champion, mean size in log-odds.
     explained
         Why the list changed, in the words of whoever signs.
-    known
+    measured
         The challenger's figures by group on these rows, where somebody has them already (`evaluating.breakdown`).
     """
 
@@ -69,7 +69,7 @@ class Contest:
     missing: Sequence[str] = ()
     moved: Mapping[str, float] = field(default_factory=dict)
     explained: str = ""
-    known: Mapping[str, Mapping[str, dict]] | None = None
+    measured: Mapping[str, Mapping[str, dict]] | None = None
 
     @cached_property
     def figures(self) -> dict[str, Estimate]:
@@ -86,8 +86,8 @@ class Contest:
     def by_group(self) -> dict[str, Mapping[str, dict]]:
         """Dimension -> level -> `Group.plain`; what is known of the last answer is no group of people."""
         people = [name for name in self.groups.column_names if name != PRIOR]
-        if self.known is not None:
-            return {name: self.known[name] for name in people}
+        if self.measured is not None:
+            return {name: self.measured[name] for name in people}
         found = by_group(self.label, self.risk, self.subject, self.groups.select(people), capacity=CAPACITY)
         return {name: {level: group.plain for level, group in levels.items()} for name, levels in found.items()}
 

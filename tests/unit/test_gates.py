@@ -80,10 +80,10 @@ def test_groups_that_a_report_has_measured_are_not_measured_again() -> None:
     """The gate says of a report's figures what it says of its own, and believes those of the report."""
     measured = by_group(GOOD.label, GOOD.risk, GOOD.subject, GOOD.groups)
     known = {name: {level: group.plain for level, group in levels.items()} for name, levels in measured.items()}
-    asked, told = ({g.gate: g for g in judge_gates(c)}["groups"] for c in (GOOD, replace(GOOD, known=known)))
+    asked, told = ({g.gate: g for g in judge_gates(c)}["groups"] for c in (GOOD, replace(GOOD, measured=known)))
     assert told.says == asked.says
     known["language"]["spanish"]["metrics"]["observed_expected"] = [1.5, 1.4, 1.6]
-    assert refused_by(replace(GOOD, known=known))["groups"].startswith("language spanish: true over stated 1.500")
+    assert refused_by(replace(GOOD, measured=known))["groups"].startswith("language spanish: true over stated 1.500")
 
 
 def test_a_group_too_small_to_tell_closes_no_gate() -> None:

@@ -62,7 +62,7 @@ def refit_rung(trained: Trained, data: Examples, bundle: Bundle, champion: Champ
     known = {name: _levels(data, name, data.fitted_rows) for name in PLACES if name in data.groups.column_names}
     contest = _contest(trained, data, trained.shipped.risk[rows], champion, explained)
     contest = replace(contest, facts=bundle.facts, missing=_missing(bundle), moved=moved, trained_on=known,
-                      known=bundle.metrics["groups"])  # fmt: skip
+                      measured=bundle.metrics["groups"])  # fmt: skip
     return Rung(REFIT, bundle, contest.risk, judge_gates(contest))
 
 
