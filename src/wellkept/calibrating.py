@@ -77,7 +77,7 @@ def fit_logistic(
 
     def loss(at: np.ndarray) -> float:
         margin = offset + at @ columns
-        # log(1 + e^margin), by what numpy computes many at a time: its logaddexp takes twelve times as long
+        # log(1 + e^margin), by what numpy computes many at a time, which its logaddexp does not
         surprise = np.maximum(margin, 0) + np.log1p(np.exp(-np.abs(margin)))
         return total @ surprise - events @ margin + precision @ (at - center) ** 2 / 2
 

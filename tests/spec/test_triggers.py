@@ -93,6 +93,13 @@ def test_a_patient_is_told_the_facts_that_are_theirs_and_no_others(
     assert table["because"].to_pylist() == [f"{step.because}: {told}" if told else step.because]
 
 
+def test_a_night_on_which_nobody_gets_a_step_has_no_facts_to_tell(store: Callable) -> None:
+    catalogue, nobody = list(interventions().values()), points_table((1, 13, "e")).slice(0, 0)
+    record = FeatureQuery(facts_of(catalogue)).run(store([{"subject_id": 1, **VISIT}]), nobody)
+    none = pa.array([], pa.string())
+    assert with_facts(pa.table({"intervention": none, "because": none}), record, catalogue).num_rows == 0
+
+
 @pytest.mark.parametrize(("name", "rows", "offered"), CASES)
 def test_whoever_is_offered_a_step_for_one_of_several_facts_has_one_of_them(
     name: str, rows: list[dict], offered: bool, store: Callable
