@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 from wellkept import __version__
@@ -26,6 +27,7 @@ USAGE, INTERRUPTED = 64, 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is the error class's own (wellkept/errors.py), 64 for a wrong command line."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported, which no line before this does
     parser = _parser()
     try:
         chosen = parser.parse_args(arguments)

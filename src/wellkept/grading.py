@@ -8,11 +8,11 @@ doi:10.1111/j.2517-6161.1980.tb01109.x) learns from all of it and still gives on
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 MOST_LEVELS = 20
 ROUNDS_BETWEEN = 10  # cuts and ways of asking follow the margin slowly; moving them each round costs time
 NEWTON_STEPS = 3
+FARTHEST = 600.0  # log-odds: beyond it an exponential, times that of a cut, would be none or endless
 
 
 class GradedLoss:
@@ -51,28 +51,34 @@ class GradedLoss:
         """Gradient and curvature by row, as `xgboost.train(obj=...)` asks for them."""
         if self._round % ROUNDS_BETWEEN == 0:
             self._move_effects(margin)
-            self._move_cuts(margin + self.mode_effects[self.mode])
+            self._move_cuts(_odds(margin + self.mode_effects[self.mode]))
         self._round += 1
-        slope, curvature = self._slopes(margin + self.mode_effects[self.mode])
+        slope, curvature = self._slopes(_odds(margin + self.mode_effects[self.mode]))
         return self.weight * slope, self.weight * curvature
 
-    def _slopes(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        edges = np.concatenate([[-np.inf], self.cuts, [np.inf]])
-        above, below = expit(edges[self.level + 1] + at), expit(edges[self.level] + at)
+    def _slopes(self, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        edges = np.concatenate([[np.inf], np.exp(-self.cuts), [0.0]])
+        above, below = 1 / (1 + edges[self.level + 1] * odds), 1 / (1 + edges[self.level] * odds)
         return above + below - 1, above * (1 - above) + below * (1 - below)
 
-    def _move_cuts(self, at: np.ndarray) -> None:
+    def _move_cuts(self, odds: np.ndarray) -> None:
         for _ in range(NEWTON_STEPS):
             for k, seen in enumerate(self._seen):
-                chance = expit(self.cuts[k] + at)
-                self.cuts[k] -= (self.weight @ chance - seen) / (self.weight @ (chance * (1 - chance)))
+                chance = 1 / (1 + np.exp(-self.cuts[k]) * odds)
+                expected = self.weight * chance
+                self.cuts[k] -= (expected.sum() - seen) / (expected * (1 - chance)).sum()
 
     def _move_effects(self, margin: np.ndarray) -> None:
-        slope, curvature = self._slopes(margin + self.mode_effects[self.mode])
+        slope, curvature = self._slopes(_odds(margin + self.mode_effects[self.mode]))
         modes = len(self.mode_effects)
         pull = np.bincount(self.mode, weights=self.weight * slope, minlength=modes)
         hold = np.bincount(self.mode, weights=self.weight * curvature, minlength=modes)
         self.mode_effects[1:] -= pull[1:] / (hold[1:] + 1)  # a way of asking that nobody met has no effect
+
+
+def _odds(at: np.ndarray) -> np.ndarray:
+    """Of a grade above a cut of 0: one exponential a row, which all cuts share."""
+    return np.exp(-np.clip(at.astype(float), -FARTHEST, FARTHEST))
 
 
 def _levels(grade: np.ndarray) -> tuple[np.ndarray, int]:
