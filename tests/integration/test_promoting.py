@@ -127,6 +127,15 @@ def test_a_decision_that_a_stop_left_undone_is_carried_out_by_whoever_comes_next
     assert in_service(settings) == "4"
 
 
+def test_an_mlflow_that_never_registered_what_is_in_service_is_refused(settings: Settings, tmp_path: Path) -> None:
+    promote(settings, 1)
+    elsewhere = settings.model_copy(update={"mlruns": tmp_path / "new" / "mlruns"})
+    with pytest.raises(BundleRefused, match=f"does not know version 1 of {TARGET}.*put back") as refused:
+        jobs.versions_of(TARGET, elsewhere)
+    assert refused.value.code == "no_version"
+    assert in_service(settings) == "1"
+
+
 def test_decisions_are_lines_that_are_only_added_to(settings: Settings) -> None:
     promote(settings, 1)
     path = settings.models / TARGET / "decisions.jsonl"

@@ -34,9 +34,23 @@ def point_to(target: str, version: str, *, models: Path) -> None:
 
 
 def set_alias(target: str, version: str, *, mlruns: Path, alias: str = "champion") -> None:
-    """Let MLflow say what the pointer says."""
-    client = mlflow_at(mlruns).MlflowClient()
-    client.set_registered_model_alias(target, alias, version)
+    """Let MLflow say what the pointer says.
+
+    Raises
+    ------
+    BundleRefused
+        `no_version`: this MLflow does not know the version. Numbers would begin anew and mean other models.
+    """
+    mlflow = mlflow_at(mlruns)
+    client = mlflow.MlflowClient()
+    try:
+        client.set_registered_model_alias(target, alias, version)
+    except mlflow.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        told = f"MLflow in {mlruns} does not know version {version} of {target}, which is in service: put back the "
+        told += f"folder in which it was registered, or take {target}'s folder of models away as well"
+        raise BundleRefused("no_version", told) from error
     aliases = client.get_registered_model(target).aliases
     if alias == "champion" and str(aliases.get("challenger")) == version:
         client.delete_registered_model_alias(target, "challenger")  # it challenges nobody any more
