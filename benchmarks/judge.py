@@ -5,7 +5,8 @@
 Each run simulates a system, ingests it through the table mappings, trains both models and asks `wellkept judge`'s
 question: how near is it to the best that its own features could reach? Logistic regression stands beside each.
 A follow-up of non-respondents is simulated, so that the level of everybody can be judged as well. With --kept, runs
-that the file holds are not made again. SYNTHETIC throughout. Exits with 1 when a goal is missed anywhere.
+that the file holds of these very models are not made again. SYNTHETIC throughout. Exits with 1 when a goal is missed
+anywhere.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def main() -> None:
 
 def once(world: str, seed: int, chosen: argparse.Namespace) -> list[Goal]:
     """One system's goals, out of the kept ones if they are there."""
-    made_of = [world, seed, chosen.patients, chosen.jitter, chosen.follow_up, *chosen.targets]
+    of_models = {target: load_spec(MODELS / f"{target}.toml").digest for target in chosen.targets}
+    made_of = [world, seed, chosen.patients, chosen.jitter, chosen.follow_up, of_models]
     lines = chosen.kept.read_text().splitlines() if chosen.kept and chosen.kept.exists() else []
     for run in map(json.loads, lines):
         if run["run"] == made_of:
