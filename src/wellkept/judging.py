@@ -130,8 +130,9 @@ def judge(snapshot: Snapshot, truth: pa.Table, learned: Learned, *, say: Say) ->
     judged = judged_rows(snapshot, truth, spec, data)
     X = trained.encoder.matrix(judged.features)
     risk = {name: risk_by_all(contestant, X) for name, contestant in trained.contestants.items()}
-    again = [refit.estimator.margins(X).mean(axis=1) for refit in refits(data, trained, spec, REFITS)]
     shipped = trained.shipped.estimator.kind
+    refitted = refits(data, trained.encoder, shipped, spec, REFITS)
+    again = [contestant.estimator.margins(X).mean(axis=1) for contestant in refitted]
     told = everybody(snapshot, spec, data, trained)
     corrected = told.risk(risk[shipped], X, judged.fold) if told and "shift" in told.levels else None
     return [

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from wellkept.calibrating import sigmoid
+from wellkept.encoding import Encoder
 from wellkept.examples import Examples
 from wellkept.intervals import Estimate, estimate, multiplicities
 from wellkept.spec import Spec
@@ -22,23 +23,23 @@ LISTED = 0.05  # share of the rows on the list
 SEED = 7
 
 
-def refits(data: Examples, trained: Trained, spec: Spec, times: int) -> Iterator[Contestant]:
-    """What ships, fitted again `times` times, each on as many patients as there are, drawn with replacement.
+def refits(data: Examples, encoder: Encoder, kind: str, spec: Spec, times: int) -> Iterator[Contestant]:
+    """A contestant fitted again `times` times, each on as many patients as there are, drawn with replacement.
 
     A patient that is drawn twice is two patients. Judged rows stay as they are.
     """
     fitted, others = data.fitted_rows, data.rows("test", "embargo")
     waiting = data.waiting.subject if data.waiting else np.zeros(0, np.int64)
     subjects, member = np.unique(np.concatenate([data.subject[fitted], waiting]), return_inverse=True)
-    matrix, draws = trained.encoder.matrix(data.features), multiplicities(len(subjects), seed=SEED)
+    matrix, draws = encoder.matrix(data.features), multiplicities(len(subjects), seed=SEED)
     for _ in range(times):
         copies, of_waiting = np.split(next(draws)[member].astype(int), [len(fitted)])
         rows = np.concatenate([np.repeat(fitted, copies), others])
         again = _of_copies(data, rows, copies, len(others))
         if data.waiting is not None:
             again = replace(again, waiting=data.waiting.take(np.repeat(np.arange(len(waiting)), of_waiting)))
-        if trained.shipped.estimator.kind == "trees":
-            yield trees_contestant(matrix[rows], again, trained.encoder, spec)
+        if kind == "trees":
+            yield trees_contestant(matrix[rows], again, encoder, spec)
         else:
             yield logistic_contestant(matrix[rows], again, spec)
 
@@ -62,7 +63,8 @@ def stability(data: Examples, trained: Trained, spec: Spec, times: int) -> dict[
     Means, with the 2.5 and 97.5 percentiles over refits and over pairs of them.
     """
     X = trained.encoder.matrix(data.features.take(pa.array(data.test_rows)))
-    stated = [risk_by_all(contestant, X) for contestant in refits(data, trained, spec, times)]
+    again = refits(data, trained.encoder, trained.shipped.estimator.kind, spec, times)
+    stated = [risk_by_all(contestant, X) for contestant in again]
     ships = risk_by_all(trained.shipped, X)
     told = {"mean_change": [float(np.abs(risk - ships).mean()) for risk in stated], "overlap": overlap(stated)}
     return {name: estimate(float(np.mean(values)), values) for name, values in told.items() if values}

@@ -197,8 +197,9 @@ def test_refits_on_the_same_patients_twice_are_the_same_and_on_others_nearly(
 ) -> None:
     spec = Spec(**SMALL)
     X = linear_trained.encoder.matrix(linear_examples.features)
-    one, two = (risk_by_all(refit, X) for refit in refits(linear_examples, linear_trained, spec, 2))
-    again = risk_by_all(next(refits(linear_examples, linear_trained, spec, 1)), X)
+    fitted = linear_examples, linear_trained.encoder, linear_trained.shipped.estimator.kind, spec
+    one, two = (risk_by_all(refit, X) for refit in refits(*fitted, 2))
+    again = risk_by_all(next(refits(*fitted, 1)), X)
     np.testing.assert_array_equal(one, again)
     assert 0 < np.abs(one - two).mean() < 0.05
     told = stability(linear_examples, linear_trained, spec, 2)
