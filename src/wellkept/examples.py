@@ -136,7 +136,9 @@ def examples(snapshot: Snapshot, spec: Spec) -> Examples:
     if rhythm and waits.any():
         open_yet = everything.filter(pa.array(waits))
         their_fold = fold_of(open_yet["subject_id"].to_numpy(), spec.split.folds, spec.seed)
-        waiting = waiting_at(snapshot, open_yet, of_waiting, their_fold, asked=asked, clock=rhythm, until=begins)
+        over = everything.filter(pc.less_equal(everything["known_at"], begins))
+        waiting = waiting_at(snapshot, open_yet, of_waiting, their_fold, over=over, asked=asked, clock=rhythm,
+                             until=begins)  # fmt: skip
     visiting = _visiting(snapshot, points, role, catalogue) if spec.beside else None
     return Examples(points, table, catalogue, role, fold, visiting, control, asked.is_answer, _modes(points, spec),
                     groups_at(snapshot, spec, points.select(BARE), table), waiting)  # fmt: skip

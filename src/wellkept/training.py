@@ -20,6 +20,7 @@ from wellkept.learning import Estimator, Fitted, Outcomes, own_margin
 from wellkept.logistic import fit_logistic
 from wellkept.performance import paired_difference
 from wellkept.spec import Spec
+from wellkept.waiting import Waiting
 
 FEW_EVENTS = 100  # below this the report says that little can be told (PROBAST asks for 100 to validate)
 
@@ -118,8 +119,7 @@ def trees_contestant(X: np.ndarray, data: Examples, encoder: Encoder, spec: Spec
         return _calibrated(fit_trees(learned, known, encoder.monotone, spec, start=start), X, data, spec)
     first = fit_trees(learned, known, encoder.monotone, _quick(spec), start=start).estimator
     of_waiting = encoder.matrix(data.waiting.features)
-    outcomes = [_with_waiting(known, data.waiting.chance(margin), data.waiting.fold)
-                for margin in first.margins(of_waiting).T]  # fmt: skip
+    outcomes = [_with_waiting(known, data.waiting, margin, k) for k, margin in enumerate(first.margins(of_waiting).T)]
     learned = np.concatenate([learned, of_waiting])
     return _calibrated(fit_trees(learned, outcomes, encoder.monotone, spec, start=start), X, data, spec)
 
@@ -131,10 +131,12 @@ def _quick(spec: Spec) -> Spec:
     return spec.model_copy(update={"trees": trees.model_copy(update=sooner)})
 
 
-def _with_waiting(outcomes: Outcomes, chance: np.ndarray, fold: np.ndarray) -> Outcomes:
-    """With points whose label is a chance; they count alike, as all rows of a question that waits for a return do."""
-    return replace(outcomes, label=np.concatenate([outcomes.label, chance]), fold=np.concatenate([outcomes.fold, fold]),
-                   weight=np.concatenate([outcomes.weight, np.ones(len(chance))]))  # fmt: skip
+def _with_waiting(outcomes: Outcomes, waiting: Waiting, margin: np.ndarray, k: int) -> Outcomes:
+    """With points whose label is a chance to the member without fold k; else they count alike, as all labels do."""
+    chance = waiting.chance(margin, waiting.fold != k)
+    return replace(outcomes, label=np.concatenate([outcomes.label, chance]),
+                   fold=np.concatenate([outcomes.fold, waiting.fold]),
+                   weight=np.concatenate([outcomes.weight, waiting.counts]))  # fmt: skip
 
 
 def logistic_contestant(X: np.ndarray, data: Examples, spec: Spec) -> Contestant:

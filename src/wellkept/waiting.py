@@ -1,10 +1,10 @@
 """Points whose deadline was not over when the test period began: what was known of them by then, in; half labels, out.
 
 Half of the points before the test period may be such: their labels are known only later, and to use of them only the
-early returns would bias the risk (DECISIONS 4). But all of them say something. Who was back by then is not lost. Who
-was not had stayed away for so long already: of them the risk is the model's own with the clock moved on to that day.
-This is the expectation step of the mixture cure model (Farewell 1982, doi:10.2307/2529885; Sy & Taylor 2000,
-doi:10.1111/j.0006-341X.2000.00227.x), with the clock as the timing of returns.
+early returns would bias the risk (DECISIONS 4). But all of them say something. Who was back by then is not lost. Of the
+others the risk is the model's own, over the chance to be away for so long. This is the expectation step of the mixture
+cure model (Farewell 1982, doi:10.2307/2529885; Sy & Taylor 2000, doi:10.1111/j.0006-341X.2000.00227.x), with the clock
+as the timing of returns, corrected by how many were seen to be away.
 """
 
 from __future__ import annotations
@@ -15,41 +15,78 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wellkept.calibrating import logit, sigmoid
+from wellkept.calibrating import fit_logistic, logit, sigmoid
 from wellkept.catalogue import Feature
 from wellkept.estimators import SUREST
 from wellkept.history import FeatureQuery, engine
 from wellkept.journeys import Snapshot
 from wellkept.labelling import Question
 
+MOST_OVER = 100_000  # points whose deadline is over, to count on
+MOSTLY = 0.995  # a chance to be away, whose log-odds are a number that a line can go by
+BY_CLOCK = np.array([1.0, 0.0, 0.0, 0.0]), np.array([25.0, 25.0, 25.0, 1.0])  # what the clock says, until many say else
+
 
 @dataclass(frozen=True)
 class Waiting:
-    """One row a point that still waited for its deadline when the test period began.
+    """One row a point that still waited for its deadline when the test period began; each of shape (n,).
 
     Attributes
     ----------
     subject, fold
-        Shape (n,): the patient, and the patient's fold.
+        The patient, and the patient's fold.
     features
         At the point.
+    kind
+        A number for each kind of the latest visit.
+    back
+        Was the patient back when the test period began?
     moved_on
-        Shape (n,): how much higher the clock's log-odds stood when the test period began than at the point; -inf of
-        those who were back by then.
+        How much higher the clock's log-odds stood then than at the point.
+    part
+        How much of the time from the visit to the deadline was over by then.
+    counts
+        The chance to have a label in the end. Of those who are still away some will turn out to have died or moved away
+        in time; were all of them counted, too many would seem to be lost.
     """
 
     subject: np.ndarray
     fold: np.ndarray
     features: pa.Table
+    kind: np.ndarray
+    back: np.ndarray
     moved_on: np.ndarray
+    part: np.ndarray
+    counts: np.ndarray
 
     def take(self, rows: np.ndarray) -> Waiting:
         """Some of the rows, in this order, perhaps more than once."""
-        return Waiting(self.subject[rows], self.fold[rows], self.features.take(pa.array(rows)), self.moved_on[rows])
+        return Waiting(self.subject[rows], self.fold[rows], self.features.take(pa.array(rows)), self.kind[rows],
+                       self.back[rows], self.moved_on[rows], self.part[rows], self.counts[rows])  # fmt: skip
 
-    def chance(self, margin: np.ndarray) -> np.ndarray:
-        """Shape (n,): the chance that each comes true, of its margin at the point; 0 of those who were back."""
-        return sigmoid(margin + self.moved_on)
+    def chance(self, margin: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Shape (n,): the chance that each comes true; 0 of those who were back.
+
+        Whoever is lost is away: of those away it is the risk at the point over the chance to be away for so long. The
+        clock says that chance of patients who come back alike; it is corrected by how many are away of those that may
+        be `seen`, by their risk and how long ago the visit was. Else who comes back late as a rule would seem lost.
+
+        Parameters
+        ----------
+        margin
+            Shape (n,): log-odds of the risk at the point.
+        seen
+            Shape (n,): may it be known of this row who is away?
+        """
+        risk, away = sigmoid(margin), np.zeros(len(margin))
+        by_clock = logit(np.minimum(risk + (1 - risk) * np.exp(-self.moved_on), MOSTLY))
+        design = np.column_stack([by_clock, margin, self.part, np.ones(len(margin))])
+        for kind in np.unique(self.kind):
+            mine = self.kind == kind
+            fit, weight = mine & seen, self.counts[mine & seen]
+            line = fit_logistic(design[fit], weight * ~self.back[fit], weight, prior=BY_CLOCK)
+            away[mine] = sigmoid(design[mine] @ line)
+        return np.where(self.back, 0.0, np.minimum(risk / away, SUREST))
 
 
 def still_waiting(snapshot: Snapshot, points: pa.Table, asked: Question, until: pa.Scalar) -> np.ndarray:
@@ -65,18 +102,63 @@ def still_waiting(snapshot: Snapshot, points: pa.Table, asked: Question, until: 
 
 
 def waiting_at(
-    snapshot: Snapshot, points: pa.Table, features: pa.Table, fold: np.ndarray, *, asked: Question, clock: Feature,
-    until: pa.Scalar,
+    snapshot: Snapshot, points: pa.Table, features: pa.Table, fold: np.ndarray, *, over: pa.Table, asked: Question,
+    clock: Feature, until: pa.Scalar,
 ) -> Waiting:  # fmt: skip
-    """What was known at `until` of points of which `still_waiting` is true; `features` are as of the points."""
+    """What was known at `until` of points of which `still_waiting` is true; `features` are as of the points.
+
+    `over` are the points whose deadline was over by then, with their labels, known or not.
+    """
     bare = points.select(["subject_id", "prediction_time", "encounter_id"])
     then = pa.chunked_array([pa.repeat(until, points.num_rows)])
     query = FeatureQuery({clock.name: clock.expression})
-    later = query.run(snapshot, bare.set_column(1, bare.schema.field(1), then))[clock.name]
-    moved_on = _log_odds(later) - _log_odds(features[clock.name])
-    back = _back(_seen(snapshot, points, asked, until))
-    return Waiting(points["subject_id"].to_numpy(), fold, features,
-                   np.where(back, -np.inf, np.nan_to_num(np.maximum(moved_on, 0))))  # fmt: skip
+    later = _log_odds(query.run(snapshot, bare.set_column(1, bare.schema.field(1), then))[clock.name])
+    seen = _seen(snapshot, points, asked, until)
+    back, part = _back(seen), _part(seen, until.value)
+    kind = seen["kind"].combine_chunks().dictionary_encode().indices.to_numpy()
+    moved_on = _had_all_stayed_away(later, back, part, kind) - _log_odds(features[clock.name])
+    counts = np.where(back, 1.0, _chance_to_count(snapshot, seen, over, asked, part))
+    return Waiting(points["subject_id"].to_numpy(), fold, features, kind, back,
+                   np.nan_to_num(np.maximum(moved_on, 0)), part, counts)  # fmt: skip
+
+
+def _had_all_stayed_away(clock: np.ndarray, back: np.ndarray, part: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """The clock of who is back runs from the return: what it says of those who are away as long after the same care."""
+    told = clock.copy()
+    for k in np.unique(kind):
+        away = np.flatnonzero((kind == k) & ~back & ~np.isnan(clock))
+        away, mine = away[np.argsort(part[away])], (kind == k) & back
+        told[mine] = np.interp(part[mine], part[away], clock[away]) if len(away) else np.nan
+    return told
+
+
+def _chance_to_count(
+    snapshot: Snapshot, seen: pa.Table, over: pa.Table, asked: Question, part: np.ndarray
+) -> np.ndarray:
+    """Of who is still away: the share with a label, of those who were away as long after the same kind of care."""
+    some = over.take(pa.array(np.arange(0, over.num_rows, max(1, over.num_rows // MOST_OVER))))
+    known, then = some["label"].is_valid().to_numpy(), _seen(snapshot, some, asked, pc.max(some["known_at"]))
+    of_then = _part(then, then["moment"].to_numpy())
+    counts = np.ones(len(part))
+    for kind in pc.unique(seen["kind"]).to_pylist():
+        mine, like = (pc.equal(table["kind"], kind).to_numpy() for table in (seen, then))
+        counts[mine] = _by_tenth(part[mine], of_then[like], known[like])
+    return counts
+
+
+def _by_tenth(part: np.ndarray, of_known: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Straight lines between the shares of tenths that anybody is in, to 1 at the deadline."""
+    tenth = np.minimum((10 * of_known).astype(int), 9)
+    rows = np.bincount(tenth, minlength=10)
+    there = rows > 0
+    at, share = (np.bincount(tenth, x, minlength=10)[there] / rows[there] for x in (of_known, known.astype(float)))
+    return np.interp(part, np.append(at, 1.0), np.append(share, 1.0))
+
+
+def _part(seen: pa.Table, at: np.ndarray | int) -> np.ndarray:
+    """How much of the time from the visit to the deadline is over."""
+    visited, deadline = seen["visited"].to_numpy(), seen["deadline"].to_numpy()
+    return np.clip((at - visited) / (deadline - visited), 0, 1)
 
 
 def _seen(snapshot: Snapshot, points: pa.Table, asked: Question, until: pa.Scalar) -> pa.Table:

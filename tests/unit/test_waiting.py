@@ -23,7 +23,7 @@ from wellkept.waiting import Waiting, still_waiting, waiting_at
 
 SENTENCE = "no event of VISIT by chronic: 270d after the last unless DIED"
 POINTS = Points(each="VISIT", after=["24h", "60d"], active="270d", unless=["DIED"])
-UNTIL, END = 585, 900
+UNTIL, END, WORSE = 585, 900, 315
 BACK, AWAY, DEAD, LATE_DEAD, OVER, LATE_BACK = range(1000, 1006)
 
 
@@ -71,9 +71,12 @@ def test_who_was_back_is_not_lost_and_of_the_others_the_clock_moves_on(
     query = FeatureQuery({found.name: found.expression})
     features = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     fold = np.array([1, 2, 3, 4])
-    half = waiting_at(snapshot, points, features, fold, asked=asked, clock=found, until=until)
+    over = labels(snapshot, points_table(*((s, 11, None) for s in range(100))), asked)
+    half = waiting_at(snapshot, points, features, fold, over=over, asked=asked, clock=found, until=until)
+    assert (half.counts == 1).all()
+    assert half.back.tolist() == [True, False, False, False]
     usual = float(features[found.name][1].as_py())
-    chance = half.chance(np.full(4, logit(usual)))
+    chance = half.chance(np.full(4, logit(usual)), np.zeros(4, bool))
     assert chance[0] == 0
     # on day 135 half of the interval is over in which all come back who do: the clock's share there, for all three
     later = query.run(snapshot, points_table((AWAY, UNTIL, None)))[found.name][0].as_py()
@@ -82,11 +85,30 @@ def test_who_was_back_is_not_lost_and_of_the_others_the_clock_moves_on(
     twice = half.take(np.array([0, 2, 2]))
     assert (twice.subject.tolist(), twice.fold.tolist()) == ([BACK, LATE_DEAD, LATE_DEAD], [1, 3, 3])
     assert twice.features.num_rows == 3
+    # had who is back stayed away, the clock would have moved on as for the others
+    assert half.moved_on == pytest.approx([half.moved_on[1]] * 4)
+    assert half.part == pytest.approx([0.5] * 4)
+
+
+def test_who_is_still_away_counts_as_often_as_such_points_have_a_label_in_the_end(tmp_path: Path) -> None:
+    """Of 100, 60 return and 10 die before the deadline: of those who wait at half of it, 1 in 20 will have died."""
+    rows = [visit(s, 10) for s in range(100)] + [visit(s, 140) for s in range(60)]
+    rows += [{"subject_id": s, "time": 200, "code": "DIED"} for s in range(60, 70)]
+    snapshot = snapshot_of(tmp_path, [*rows, visit(BACK, 450), visit(BACK, 580), visit(AWAY, 450)])
+    asked, until = question(SENTENCE, discover("targets")), pa.scalar(day(UNTIL), pa.timestamp("us", tz="UTC"))
+    found = clock(snapshot, POINTS, asked, until)
+    assert found is not None
+    points = points_table((BACK, 451, None), (AWAY, 451, None))
+    features = FeatureQuery({found.name: found.expression}).run(snapshot, points)
+    over = labels(snapshot, points_table(*((s, 11, None) for s in range(100))), asked)
+    half = waiting_at(snapshot, points, features, np.zeros(2, int), over=over, asked=asked, clock=found, until=until)
+    assert half.counts == pytest.approx([1, 0.9 + 0.1 * 134 / 269])
+    assert half.take(np.array([1])).counts == pytest.approx(half.counts[1:])
 
 
 SPEC = {
     "target": "away",
-    "features": ["return_pattern"],
+    "features": ["return_pattern", "complaints"],
     "baseline": "days_since_visit",
     "points": {"each": "VISIT//COMPLETED", "after": ["24h", "60d"], "active": "200d"},
     "label": {"true_when": "no event of VISIT//COMPLETED by chronic: 200d after the last"},
@@ -98,14 +120,17 @@ SPEC = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Examples:
-    """Patients who come every 100 days or so, and leave more often the later it is."""
+    """Patients who come every 100 days or so, some of whom complain; from day WORSE on most of those leave."""
     random = np.random.default_rng(3)
     rows = []
     for subject in range(1500):
         at = random.uniform(0, 400)
         while at < END:
             rows.append({"subject_id": subject, "time": at, "code": "VISIT//COMPLETED", "text_value": "chronic"})
-            if random.random() < 0.1 + 0.3 * (at > 350):
+            complains = random.random() < 0.3
+            if complains:
+                rows.append({"subject_id": subject, "time": at + 0.5, "code": "COMPLAINT//FILED"})
+            if random.random() < (0.8 if complains and at > WORSE else 0.15):
                 break
             at += random.lognormal(np.log(100), 0.3)
     return examples(snapshot_of(tmp_path_factory.mktemp("leaving"), rows), Spec(**SPEC))
@@ -117,23 +142,25 @@ def test_nothing_is_known_of_those_who_wait_that_was_not_known_when_the_test_per
     of_embargo = set(data.subject[embargo].tolist())
     assert of_embargo <= set(data.waiting.subject.tolist())
     assert len(data.waiting.fold) >= len(embargo)
-    back = np.isneginf(data.waiting.moved_on)
-    assert 0.1 < back.mean() < 0.9
-    assert (data.waiting.moved_on[~back] >= 0).all()
+    assert 0.1 < data.waiting.back.mean() < 0.9
+    assert (data.waiting.moved_on >= 0).all()
 
 
-def test_trees_learn_from_those_who_wait_and_see_sooner_that_more_leave(data: Examples) -> None:
+def test_trees_learn_from_those_who_wait_what_no_label_could_have_told_them_yet(data: Examples) -> None:
+    """The deadline was over after no complaint that anybody left for; but who has complained since is away."""
     spec = Spec(**SPEC)
     trained = train(data, spec)
     assert int(trained.facts["waiting_rows"]) == len(data.waiting.fold)
-    X, test = trained.encoder.matrix(data.features), data.test_rows
+    complained, test = data.features["complaints_90d"].to_numpy() > 0, data.role == "test"
+    X = trained.encoder.matrix(data.features)
     without = trees_contestant(X, Examples(**{**data.__dict__, "waiting": None}), trained.encoder, spec)
-    level = {name: contestant.estimator.margins(X[test]).mean()
-             for name, contestant in (("with", trained.contestants["trees"]), ("without", without))}  # fmt: skip
-    seen = data.label[test].mean()
-    assert sigmoid(level["with"]) != sigmoid(level["without"])
-    assert level["with"] > level["without"]
-    assert seen > 0.1
+    more = {}
+    for name, contestant in (("with", trained.contestants["trees"]), ("without", without)):
+        margin = contestant.estimator.margins(X).mean(axis=1)
+        more[name] = margin[test & complained].mean() - margin[test & ~complained].mean()
+    assert more["without"] < 0
+    assert more["with"] > more["without"] + 0.3
+    assert data.label[test & complained].mean() > data.label[test & ~complained].mean() + 0.3
 
 
 def test_a_member_learns_nothing_of_the_fold_that_it_is_not_to_see_by_way_of_those_who_wait(data: Examples) -> None:
@@ -155,6 +182,29 @@ def test_without_a_clock_nobody_waits(tmp_path: Path) -> None:
     assert examples(snapshot_of(tmp_path, rows), spec).waiting is None
 
 
+def waits(back: np.ndarray, moved_on: np.ndarray) -> Waiting:
+    n = len(back)
+    return Waiting(np.arange(n), np.zeros(n, int), pa.table({"a": np.arange(n)}), np.zeros(n, int), back, moved_on,
+                   np.full(n, 0.5), np.ones(n))  # fmt: skip
+
+
 def test_a_chance_rises_with_the_wait() -> None:
-    half = Waiting(np.arange(3), np.zeros(3, int), pa.table({"a": [1, 2, 3]}), np.array([-np.inf, 0.0, 1.0]))
-    np.testing.assert_allclose(half.chance(np.zeros(3)), [0, 0.5, sigmoid(np.ones(1))[0]])
+    three = waits(np.array([True, False, False]), np.array([0.0, 0.0, 1.0]))
+    chance = three.chance(np.zeros(3), np.zeros(3, bool))
+    np.testing.assert_allclose(chance, [0, 0.5 / 0.995, sigmoid(np.ones(1))[0]])
+
+
+def test_where_patients_come_later_than_the_clock_says_who_is_away_is_not_thought_lost() -> None:
+    """One in ten is back; by the clock six in ten. All together are to be lost as often as their risk says."""
+    back = np.arange(5000) % 10 == 0
+    late = waits(back, np.full(5000, 2.0))
+    believed = late.chance(np.full(5000, logit(0.3)), np.zeros(5000, bool))
+    corrected = late.chance(np.full(5000, logit(0.3)), np.ones(5000, bool))
+    assert believed.mean() > 0.6
+    assert corrected.mean() == pytest.approx(0.3, abs=0.005)
+
+
+def test_who_is_away_is_not_looked_at_where_it_may_not_be_seen() -> None:
+    back, unseen = np.arange(1000) % 3 == 0, np.arange(1000) < 200
+    chance = [waits(b, np.ones(1000)).chance(np.zeros(1000), ~unseen) for b in (back, back ^ unseen)]
+    np.testing.assert_array_equal(chance[0][200:], chance[1][200:])
