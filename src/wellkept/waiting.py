@@ -107,7 +107,7 @@ def waiting_at(
 ) -> Waiting:  # fmt: skip
     """What was known at `until` of points of which `still_waiting` is true; `features` are as of the points.
 
-    `over` are the points whose deadline was over by then, with their labels, known or not.
+    `over` are the points whose deadline was over by then.
     """
     bare = points.select(["subject_id", "prediction_time", "encounter_id"])
     then = pa.chunked_array([pa.repeat(until, points.num_rows)])
@@ -117,7 +117,7 @@ def waiting_at(
     back, part = _back(seen), _part(seen, until.value)
     kind = seen["kind"].combine_chunks().dictionary_encode().indices.to_numpy()
     moved_on = _had_all_stayed_away(later, back, part, kind) - _log_odds(features[clock.name])
-    counts = np.where(back, 1.0, _chance_to_count(snapshot, seen, over, asked, part))
+    counts = np.where(back, 1.0, _chance_to_count(snapshot, seen, over, asked, until))
     return Waiting(points["subject_id"].to_numpy(), fold, features, kind, back,
                    np.nan_to_num(np.maximum(moved_on, 0)), part, counts)  # fmt: skip
 
@@ -133,12 +133,13 @@ def _had_all_stayed_away(clock: np.ndarray, back: np.ndarray, part: np.ndarray, 
 
 
 def _chance_to_count(
-    snapshot: Snapshot, seen: pa.Table, over: pa.Table, asked: Question, part: np.ndarray
+    snapshot: Snapshot, seen: pa.Table, over: pa.Table, asked: Question, until: pa.Scalar
 ) -> np.ndarray:
     """Of who is still away: the share with a label, of those who were away as long after the same kind of care."""
     some = over.take(pa.array(np.arange(0, over.num_rows, max(1, over.num_rows // MOST_OVER))))
-    known, then = some["label"].is_valid().to_numpy(), _seen(snapshot, some, asked, pc.max(some["known_at"]))
-    of_then = _part(then, then["moment"].to_numpy())
+    then = _seen(snapshot, some, asked, until)
+    known = _back(then) | then["ended"].is_null().to_numpy()
+    part, of_then = _part(seen, until.value), _part(then, then["moment"].to_numpy())
     counts = np.ones(len(part))
     for kind in pc.unique(seen["kind"]).to_pylist():
         mine, like = (pc.equal(table["kind"], kind).to_numpy() for table in (seen, then))

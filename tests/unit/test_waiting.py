@@ -71,7 +71,7 @@ def test_who_was_back_is_not_lost_and_of_the_others_the_clock_moves_on(
     query = FeatureQuery({found.name: found.expression})
     features = query.run(snapshot, points.select(["subject_id", "prediction_time", "encounter_id"]))
     fold = np.array([1, 2, 3, 4])
-    over = labels(snapshot, points_table(*((s, 11, None) for s in range(100))), asked)
+    over = points_table(*((s, 11, None) for s in range(100)))
     half = waiting_at(snapshot, points, features, fold, over=over, asked=asked, clock=found, until=until)
     assert (half.counts == 1).all()
     assert half.back.tolist() == [True, False, False, False]
@@ -100,7 +100,7 @@ def test_who_is_still_away_counts_as_often_as_such_points_have_a_label_in_the_en
     assert found is not None
     points = points_table((BACK, 451, None), (AWAY, 451, None))
     features = FeatureQuery({found.name: found.expression}).run(snapshot, points)
-    over = labels(snapshot, points_table(*((s, 11, None) for s in range(100))), asked)
+    over = points_table(*((s, 11, None) for s in range(100)))
     half = waiting_at(snapshot, points, features, np.zeros(2, int), over=over, asked=asked, clock=found, until=until)
     assert half.counts == pytest.approx([1, 0.9 + 0.1 * 134 / 269])
     assert half.take(np.array([1])).counts == pytest.approx(half.counts[1:])
