@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import xgboost
@@ -144,9 +144,11 @@ def fit_trees(
     """
     each = [outcomes] * spec.split.folds if isinstance(outcomes, Outcomes) else outcomes
     threads = available_threads()
-    member = partial(fit_member, X=X, monotone=monotone, spec=spec, start=start, threads=max(1, threads // len(each)))
+    share = max(1, threads // len(each))
     with ThreadPoolExecutor(min(threads, len(each))) as pool:
-        fitted = list(pool.map(lambda told: member(told[0], outcomes=told[1]), enumerate(each)))
+        started = [pool.submit(fit_member, k, X, own, monotone, spec, start=start, threads=share)
+                   for k, own in enumerate(each)]  # fmt: skip
+        fitted = [member.result() for member in started]
     members = tuple(member for trees, _ in fitted for member in trees.members)
     return Fitted(BoostedTrees(members, fitted[0][0].start), np.mean([effects for _, effects in fitted], axis=0))
 
