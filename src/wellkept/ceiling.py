@@ -16,7 +16,7 @@ ENOUGH = 400_000  # rows to learn the truth from: it comes without noise
 def ceiling(X: np.ndarray, p: np.ndarray, fold: np.ndarray, later: np.ndarray) -> np.ndarray:
     """The best that these features give: trained on the truth of earlier rows, of other patients.
 
-    They are those of all other folds, or of two or three of them where these alone have ENOUGH rows.
+    The other patients are those of all other folds; where each half of the folds has ENOUGH rows, of the other half.
 
     Parameters
     ----------

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from wellkept import ceiling as of_ceiling
 from wellkept.__main__ import main
-from wellkept.ceiling import expected_auroc
+from wellkept.ceiling import ceiling, expected_auroc
 from wellkept.contracts import TIME
 from wellkept.judging import _undecided
 from wellkept.judging_steps import Worth, from_the_top, worth
@@ -66,6 +67,20 @@ def test_a_policy_is_worth_what_it_truly_prevents_whatever_it_believed() -> None
     told = worth(np.repeat(value, 21, axis=0), np.repeat(gain, 21, axis=0), catalogue, by_list=True)
     # 63 visits have 50.4 minutes: two calls, both for whom they harm
     assert told == Worth(prevented=pytest.approx(-0.2), harmed=1.0, given=2, minutes=50.0)
+
+
+@pytest.mark.parametrize(("enough", "learned_from"), [(10**9, "all other folds"), (400, "the other half")])
+def test_a_ceiling_is_learned_from_other_patients_before(
+    monkeypatch: pytest.MonkeyPatch, enough: int, learned_from: str
+) -> None:
+    """Features tell nothing, and patients of folds 0, 2 and 4 have other chances than those of 1 and 3."""
+    monkeypatch.setattr(of_ceiling, "ENOUGH", enough)
+    fold, later = np.arange(3000) % 5, np.arange(3000) >= 2000
+    even = fold % 2 == 0
+    best = ceiling(np.zeros((3000, 1), np.float32), np.where(even & ~later, 0.9, 0.1), fold, later)
+    expected = {"all other folds": (0.5, 0.7), "the other half": (0.1, 0.9)}[learned_from]
+    assert best[even[later]] == pytest.approx(expected[0], abs=0.02)
+    assert best[~even[later]] == pytest.approx(expected[1], abs=0.02)
 
 
 @pytest.mark.slow
